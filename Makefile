@@ -1,0 +1,60 @@
+# Two commands matter: `make demo` and `make test`. Both make the virtual environment first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DO_NOT_TRACK = 1
+export DAGSTER_DISABLE_TELEMETRY = 1
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## make .venv with everything pinned in requirements.lock
+
+# uv does in seconds what pip does in minutes; where it is missing, a private copy is fetched by pip.
+$(VENV)/.ready: requirements.lock pyproject.toml requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "customer health needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@set -e; uv="$$(command -v uv || true)"; \
+	if [ -z "$$uv" ]; then \
+	  test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --require-hashes -r requirements-uv.lock; }; \
+	  uv=.uv/bin/uv; \
+	fi; \
+	"$$uv" venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
+	VIRTUAL_ENV=$(VENV) "$$uv" pip sync --quiet --require-hashes --compile-bytecode requirements.lock; \
+	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## the pretend shop: extract, build, score, push to the sandbox, report
+	$(BIN)/health demo
+
+test: setup ## everything that must hold: lint, types, models, behaviour
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n auto --dist loadgroup
+
+lint: setup ## ruff, mypy, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint models tests/invariants tests/generic --processes 2 --disable-progress-bar
+
+format: setup ## let ruff and sqlfluff put things right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix models tests/invariants --disable-progress-bar
+
+ui: setup ## the operator's console
+	$(BIN)/health ui
+
+bench: setup ## what it costs, against a floor measured in the same run
+	$(BIN)/python -m benchmarks
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	echo 'uv==0.13.9' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-uv.lock
+
+clean: ## remove what builds leave behind, keep data/
+	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help setup demo test lint format ui bench lock clean

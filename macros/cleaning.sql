@@ -1,0 +1,42 @@
+{#- Text as meant: trimmed, an empty text is null. -#}
+{% macro text_or_null(column) -%}nullif(trim({{ column }}), ''){%- endmacro %}
+
+{#- An e-mail address as compared: trimmed, lower case, an empty one is null. -#}
+{% macro normal_email(column) -%}nullif(lower(trim({{ column }})), ''){%- endmacro %}
+
+{#- A phone number as compared: E.164, separators removed; anything without a leading + is null. -#}
+{% macro normal_phone(column) -%}
+    {%- set bare = "replace(replace(replace(replace(replace(trim(" ~ column
+        ~ "), ' ', ''), '-', ''), '(', ''), ')', ''), '.', '')" -%}
+    case when {{ bare }} like '+%' then {{ bare }} end
+{%- endmacro %}
+
+{#- A postal code as compared: upper case without blanks and hyphens; ZIP+4 cut to five. -#}
+{% macro normal_postal_code(postal_code, country_code) -%}
+    {%- set bare = "nullif(replace(replace(upper(trim(" ~ postal_code ~ ")), ' ', ''), '-', ''), '')" -%}
+    case when upper(trim({{ country_code }})) = 'US' then left({{ bare }}, 5) else {{ bare }} end
+{%- endmacro %}
+
+{#- Countries unknown get the code that ISO leaves to users, so that keys are never null. -#}
+{% macro normal_country_code(country_code) -%}
+    coalesce(nullif(upper(trim({{ country_code }})), ''), 'ZZ')
+{%- endmacro %}
+
+{#- The rows of a raw table, one a key: the later version wins, then the later load. -#}
+{% macro latest_rows(relation, key, version=none) -%}
+    (
+        select *
+        from (
+            select
+                *,
+                row_number() over (
+                    partition by {{ key | join(', ') }}
+                    order by
+                        {% if version %}{{ version }} desc nulls last,{% endif %}
+                        _loaded_at desc nulls last
+                ) as version_rank
+            from {{ relation }}
+        ) as versions
+        where version_rank = 1
+    )
+{%- endmacro %}

@@ -1,0 +1,54 @@
+{#- A top-level member of a JSON column as text; null when absent. -#}
+{% macro json_text(json_expression, member) -%}
+    {{ return(adapter.dispatch('json_text', 'customer_health')(json_expression, member)) }}
+{%- endmacro %}
+{% macro default__json_text(json_expression, member) -%}
+    ({{ json_expression }} ->> '{{ member }}')
+{%- endmacro %}
+{% macro spark__json_text(json_expression, member) -%}
+    get_json_object({{ json_expression }}, '$.{{ member }}')
+{%- endmacro %}
+
+{#- The texts of a JSON array given as text, one a row, in the column `item`; a bare text is one item.
+    For use in `from x cross join ...`. -#}
+{% macro unnest_json_texts(json_text_expression) -%}
+    {{ return(adapter.dispatch('unnest_json_texts', 'customer_health')(json_text_expression)) }}
+{%- endmacro %}
+{% macro default__unnest_json_texts(json_text_expression) -%}
+    lateral (
+        select unnest(
+            case
+                when json_valid({{ json_text_expression }})
+                    and json_type({{ json_text_expression }}) = 'ARRAY'
+                    then from_json({{ json_text_expression }}, '["varchar"]')
+                else [{{ json_text_expression }}]
+            end
+        ) as item
+    )
+{%- endmacro %}
+
+{#- Whether a list of texts holds one of the given words, case and blanks aside. -#}
+{% macro list_has_any_word(list_expression, words) -%}
+    {{ return(adapter.dispatch('list_has_any_word', 'customer_health')(list_expression, words)) }}
+{%- endmacro %}
+{% macro default__list_has_any_word(list_expression, words) -%}
+    coalesce(
+        list_has_any(
+            list_transform({{ list_expression }}, lambda word : lower(trim(word))),
+            [{% for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor %}]
+        ),
+        false
+    )
+{%- endmacro %}
+
+{#- A JSON object as canonical text: members in the order given. `members` maps name to expression. -#}
+{% macro json_object_text(members) -%}
+    {{ return(adapter.dispatch('json_object_text', 'customer_health')(members)) }}
+{%- endmacro %}
+{% macro default__json_object_text(members) -%}
+    cast(json_object(
+        {%- for name, expression in members | dictsort %}
+        '{{ name }}', {{ expression }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as varchar)
+{%- endmacro %}

@@ -1,0 +1,6 @@
+{#- An argument of this run as a SQL expression, null when it was not given. Neither a var nor an
+    environment variable of dbt's, since both make dbt reparse; see run_arguments.py. -#}
+{% macro run_argument(name) -%}
+    {{ return(adapter.dispatch('run_argument', 'customer_health')(name)) }}
+{%- endmacro %}
+{% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}

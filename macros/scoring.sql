@@ -1,0 +1,42 @@
+{#- Whether a rule of a scorecard or tier fires. Operators are data; see docs/scoring.md. -#}
+{% macro rule_fires(operator, threshold, value_number, value_text='cast(null as varchar)') -%}
+    {%- set limit = 'cast(case when ' ~ value_number ~ ' is not null then ' ~ threshold
+        ~ ' end as ' ~ type_double() ~ ')' -%}
+    case {{ operator }}
+        when '>=' then {{ value_number }} >= {{ limit }}
+        when '>' then {{ value_number }} > {{ limit }}
+        when '<=' then {{ value_number }} <= {{ limit }}
+        when '<' then {{ value_number }} < {{ limit }}
+        when '=' then coalesce({{ value_text }} = {{ threshold }}, {{ value_number }} = {{ limit }})
+        when '!=' then coalesce({{ value_text }} != {{ threshold }}, {{ value_number }} != {{ limit }})
+        when 'in'
+            then position('|' || {{ value_text }} || '|' in '|' || {{ threshold }} || '|') > 0
+        else false
+    end
+{%- endmacro %}
+
+{#- The share of processed value that stayed, in percent, rounded half away from zero. Nine decimals
+    first: two ways to add the same numbers must not end on two sides of a half. -#}
+{% macro trust_percent(ratio) -%}
+    cast(round(round(100 * least(1, greatest(0, {{ ratio }})), 9)) as integer)
+{%- endmacro %}
+
+{#- The bands of a scorecard on each day, as half-open ranges: a band reaches up to the next one's
+    min_score, so that no score falls between two bands. -#}
+{% macro bands_of_the_day(scorecard_id) -%}
+    select
+        scorecard_days.as_of_date,
+        scorecard_days.scorecard_version,
+        bands.band,
+        case
+            when lag(bands.min_score) over by_score is null then -1e15 else bands.min_score
+        end as from_score,
+        coalesce(lead(bands.min_score) over by_score, 1e15) as below_score
+    from {{ ref('scorecard_days') }} as scorecard_days
+    inner join {{ ref('scorecard_bands') }} as bands
+        on
+            scorecard_days.scorecard_id = bands.scorecard_id
+            and scorecard_days.scorecard_version = bands.version
+    where scorecard_days.scorecard_id = '{{ scorecard_id }}'
+    window by_score as (partition by scorecard_days.as_of_date order by bands.min_score)
+{%- endmacro %}

@@ -1,0 +1,77 @@
+{#- Trust for whoever the keys name: a customer, or a postal code. A complete model body. -#}
+{% macro trust_model(keys) -%}
+{%- set components = ['processed', 'returns', 'refunds', 'resends'] -%}
+with weights as (
+    select * from {{ ref('trust_weights_of_the_day') }}
+),
+
+bands as (
+    {{ bands_of_the_day('trust') }}
+),
+
+facts as (
+    select
+        {% for key in keys %}events.{{ key }}, {% endfor %}
+        events.component,
+        events.fact_date,
+        events.effective_date,
+        events.end_date,
+        half_lives.half_life_days,
+        events.value
+    from {{ ref('int_order_events') }} as events
+    cross join (select distinct half_life_days from weights) as half_lives
+    where {% for key in keys %}events.{{ key }} is not null{{ ' and ' if not loop.last }}{% endfor %}
+),
+
+{{ decayed_sums('decayed', 'facts', keys + ['component']) }},
+
+components as (
+    select
+        {% for key in keys %}decayed.{{ key }}, {% endfor %}
+        decayed.as_of_date
+        {%- for component in components %},
+        sum(case when decayed.component = '{{ component }}' then decayed.value else 0 end)
+            as {{ component }}_value
+        {%- endfor %}
+    from decayed
+    inner join weights
+        on
+            decayed.as_of_date = weights.as_of_date
+            and decayed.half_life_days = weights.half_life_days
+    group by {% for key in keys %}decayed.{{ key }}, {% endfor %} decayed.as_of_date
+),
+
+scored as (
+    select
+        components.*,
+        weights.scorecard_version,
+        weights.w_returns,
+        weights.w_refunds,
+        weights.w_resends,
+        case
+            when components.processed_value > 0
+                then {{ trust_percent(
+                    '(components.processed_value - weights.w_returns * components.returns_value'
+                    ~ ' - weights.w_refunds * components.refunds_value'
+                    ~ ' - weights.w_resends * components.resends_value)'
+                    ~ ' / components.processed_value'
+                ) }}
+        end as trust_score
+    from components
+    inner join weights on components.as_of_date = weights.as_of_date
+),
+
+final as (
+    select
+        scored.*,
+        coalesce(bands.band, 'unknown') as trust_rating
+    from scored
+    left join bands
+        on
+            scored.as_of_date = bands.as_of_date
+            and scored.trust_score >= bands.from_score
+            and scored.trust_score < bands.below_score
+)
+
+select * from final
+{%- endmacro %}

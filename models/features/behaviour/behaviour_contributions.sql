@@ -1,0 +1,58 @@
+with weights as (
+    select
+        scorecard_days.as_of_date,
+        scorecard_days.scorecard_version,
+        event_weights.event_type,
+        event_weights.weight,
+        event_weights.half_life_days,
+        event_weights.label
+    from {{ ref('scorecard_days') }} as scorecard_days
+    inner join {{ ref('event_weights') }} as event_weights
+        on
+            scorecard_days.scorecard_id = event_weights.scorecard_id
+            and scorecard_days.scorecard_version = event_weights.version
+    where scorecard_days.scorecard_id = 'behaviour'
+),
+
+half_lives as (
+    select distinct
+        event_type,
+        half_life_days
+    from weights
+),
+
+facts as (
+    select
+        events.shop_id,
+        events.customer_key,
+        events.event_type,
+        events.fact_date,
+        events.effective_date,
+        events.end_date,
+        half_lives.half_life_days,
+        cast(events.events as {{ type_double() }}) as value
+    from {{ ref('behaviour_facts') }} as events
+    inner join half_lives on events.event_type = half_lives.event_type
+),
+
+{{ decayed_sums('decayed', 'facts', ['shop_id', 'customer_key', 'event_type']) }},
+
+final as (
+    select
+        decayed.shop_id,
+        decayed.customer_key,
+        decayed.as_of_date,
+        weights.scorecard_version,
+        decayed.event_type,
+        weights.label,
+        cast(weights.weight * decayed.value as decimal(18, 10)) as points
+    from decayed
+    inner join weights
+        on
+            decayed.as_of_date = weights.as_of_date
+            and decayed.event_type = weights.event_type
+            and decayed.half_life_days = weights.half_life_days
+    where cast(weights.weight * decayed.value as decimal(18, 10)) != 0
+)
+
+select * from final

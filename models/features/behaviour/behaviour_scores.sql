@@ -1,0 +1,50 @@
+with customer_days as (
+    select * from {{ ref('int_customer_days') }}
+),
+
+contributions as (
+    select
+        shop_id,
+        customer_key,
+        as_of_date,
+        sum(points) as uncapped_points
+    from {{ ref('behaviour_contributions') }}
+    group by shop_id, customer_key, as_of_date
+),
+
+bands as (
+    {{ bands_of_the_day('behaviour') }}
+),
+
+scored as (
+    select
+        customer_days.shop_id,
+        customer_days.customer_key,
+        customer_days.as_of_date,
+        cast(coalesce(contributions.uncapped_points, 0) as decimal(18, 10)) as uncapped_points
+    from customer_days
+    left join contributions
+        on
+            customer_days.shop_id = contributions.shop_id
+            and customer_days.customer_key = contributions.customer_key
+            and customer_days.as_of_date = contributions.as_of_date
+),
+
+final as (
+    select
+        scored.shop_id,
+        scored.customer_key,
+        scored.as_of_date,
+        scored.uncapped_points,
+        cast(least(100, greatest(0, scored.uncapped_points)) as {{ type_double() }})
+            as behaviour_score,
+        bands.band as behaviour_band
+    from scored
+    left join bands
+        on
+            scored.as_of_date = bands.as_of_date
+            and least(100, greatest(0, scored.uncapped_points)) >= bands.from_score
+            and least(100, greatest(0, scored.uncapped_points)) < bands.below_score
+)
+
+select * from final

@@ -1,0 +1,68 @@
+with answers as (
+    select
+        shop_id,
+        customer_key,
+        response_id,
+        answered_at,
+        answered_date as effective_date,
+        {{ days_after('answered_date', var('survey_answer_ttl_days') + 1) }} as end_date,
+        attribute,
+        attribute_value,
+        answer_label
+    from {{ ref('int_survey_answers') }}
+    where customer_key is not null
+),
+
+mapped as (
+    select * from answers
+    where attribute is not null
+),
+
+shown as (
+    select * from answers
+    where answer_label is not null
+),
+
+{{ latest_facts(
+    'preferences', 'mapped', ['shop_id', 'customer_key', 'attribute'],
+    'answered_at desc, response_id desc', ['attribute_value']
+) }},
+
+{{ latest_facts(
+    'last_answers', 'shown', ['shop_id', 'customer_key'],
+    'answered_at desc, response_id desc', ['answer_label']
+) }},
+
+attributes as (
+    select
+        shop_id,
+        customer_key,
+        as_of_date,
+        max(case when attribute = 'gift_intent' then attribute_value end) as gift_intent,
+        max(case when attribute = 'finish' then attribute_value end) as finish,
+        max(case when attribute = 'style' then attribute_value end) as style
+    from preferences
+    group by shop_id, customer_key, as_of_date
+),
+
+final as (
+    select
+        last_answers.shop_id,
+        last_answers.customer_key,
+        last_answers.as_of_date,
+        last_answers.answer_label as last_survey_response,
+        attributes.gift_intent,
+        attributes.finish,
+        attributes.style,
+        coalesce(
+            attributes.finish || '_' || attributes.style, attributes.finish, attributes.style
+        ) as product_pref_tag
+    from last_answers
+    left join attributes
+        on
+            last_answers.shop_id = attributes.shop_id
+            and last_answers.customer_key = attributes.customer_key
+            and last_answers.as_of_date = attributes.as_of_date
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ trust_model(['shop_id', 'customer_key']) }}

@@ -1,0 +1,1 @@
+{{ trust_model(['shop_id', 'country_code', 'postal_code']) }}

@@ -1,0 +1,29 @@
+with events as (
+    select * from {{ ref('stg_klaviyo__events') }}
+    where occurred_at is not null
+),
+
+dated as (
+    select
+        events.shop_id,
+        {{ shop_day('events.occurred_at') }} as activity_date,
+        events.loaded_at
+    from events
+    {{ join_calendar('events.occurred_at', 'events') }}
+),
+
+-- Any row that comes, goes or changes moves the count or the sum of load times of its day.
+final as (
+    select
+        shop_id,
+        activity_date,
+        count(*) as event_count,
+        max(loaded_at) as loaded_at,
+        cast(count(*) as varchar)
+        || '-'
+        || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as varchar), '') as fingerprint
+    from dated
+    group by shop_id, activity_date
+)
+
+select * from final

@@ -1,0 +1,15 @@
+with source as (
+    select * from {{ latest_rows(source('files', 'community'), ['shop_id', 'email', 'event_at']) }}
+),
+
+final as (
+    select
+        shop_id,
+        {{ normal_email('email') }} as email,
+        event_at,
+        kind,
+        _loaded_at as loaded_at
+    from source
+)
+
+select * from final

@@ -1,0 +1,23 @@
+-- Not de-duplicated here: int_activity_days does it for the days that changed, so that a day's
+-- run does not sort the whole history.
+with source as (
+    select * from {{ source('klaviyo', 'events') }}
+),
+
+final as (
+    select
+        shop_id,
+        event_id,
+        {{ text_or_null('profile_id') }} as profile_id,
+        metric_name,
+        {{ text_or_null('unique_id') }} as unique_id,
+        occurred_at,
+        value,
+        properties,
+        {{ text_or_null(json_text('properties', 'ProductID')) }} as product_id,
+        {{ json_text('properties', 'Collections') }} as collections,
+        _loaded_at as loaded_at
+    from source
+)
+
+select * from final

@@ -1,0 +1,122 @@
+"""The command line: `health --help`.
+
+Commands import what they need when they run, so that `health --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.errors import HealthError
+from orchestration.settings import settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Customer health: how each customer is doing, why, and what to do about it today.",
+)
+console = Console()
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO 8601 moment as naive UTC; without an offset it is taken as UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@app.command()
+def load(
+    directory: Annotated[Path, typer.Argument(help="A folder laid out as <source>/<table>/*.")],
+    loaded_at: Annotated[
+        str | None, typer.Option(help="Load time to write, ISO 8601; now when left out.")
+    ] = None,
+) -> None:
+    """Load a file drop (JSONL, CSV, Parquet) into the raw tables."""
+    from orchestration.extract.files import load_directory, render_summary
+
+    moment = parse_moment(loaded_at) if loaded_at else None
+    results = load_directory(
+        directory, settings().warehouse_path, loaded_at=moment, console=console
+    )
+    console.print(render_summary(results))
+    if any(r.error for r in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    directory: Annotated[Path, typer.Argument(help="Where the file drop is written.")],
+    customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,
+    days: Annotated[int, typer.Option(help="Days of history.")] = 730,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 7,
+    end: Annotated[str, typer.Option(help="The last day of history.")] = "2026-10-31",
+) -> None:
+    """Write the pretend shops `aurelia` and `hoshi` as a file drop."""
+    from orchestration.sandbox.simulation import simulate as run
+
+    for line in run(
+        directory, customers=customers, days=days, seed=seed, end=date.fromisoformat(end)
+    ):
+        console.print(line)
+
+
+def parse_day(text: str | None, option: str) -> date | None:
+    """An ISO date, or one sentence that names the option."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise HealthError(f"{option} wants a date like 2026-05-31, not '{text}'.") from error
+
+
+@app.command()
+def build(
+    as_of: Annotated[str | None, typer.Option(help="Score this one shop day.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day of a window.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day of a window.")] = None,
+    shop: Annotated[str | None, typer.Option(help="Score this shop only.")] = None,
+    full_refresh: Annotated[
+        bool, typer.Option(help="Rebuild everything, dropping the history of other days.")
+    ] = False,
+) -> None:
+    """Score a day or a window of days; the latest complete day when none is given."""
+    from orchestration.transform.build import BuildRequest
+    from orchestration.transform.build import build as run
+
+    if as_of and (first or last):
+        raise HealthError("Give --as-of or --from and --to, not both.")
+    request = BuildRequest(
+        parse_day(as_of or first, "--as-of" if as_of else "--from"),
+        parse_day(as_of or last, "--as-of" if as_of else "--to"),
+        shop,
+        full_refresh,
+    )
+    result = run(request, settings().warehouse_path, console)
+    for warning in result.warnings:
+        console.print(f"[yellow]warning:[/yellow] {warning}")
+    from orchestration.operate.summary import buckets
+
+    console.print(buckets(settings().warehouse_path))
+
+
+def main() -> None:
+    """Run the command; what the user can put right ends as one sentence on stderr."""
+    try:
+        app()
+    except HealthError as error:
+        errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        errors.print("[red]error:[/red]", end=" ")
+        errors.print(str(error), markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

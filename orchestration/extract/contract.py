@@ -1,0 +1,61 @@
+"""The raw contract, read from the dbt sources that define it.
+
+`models/staging/*/_*__sources.yml` is the one place where raw tables, their columns, types and
+keys are written down; dbt documents them, `ensure_landing_tables` creates them, and this module
+hands them to whatever lands rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import yaml
+
+from orchestration.settings import PROJECT_DIR
+
+
+@dataclass(frozen=True)
+class Table:
+    """One raw table: `columns` maps each name to its DuckDB type, in order, `_extra` last."""
+
+    source: str
+    name: str
+    columns: dict[str, str]
+    primary_key: tuple[str, ...]
+    version_column: str | None
+
+    @property
+    def schema(self) -> str:
+        """The warehouse schema, `raw_<source>`."""
+        return f"raw_{self.source}"
+
+    @property
+    def relation(self) -> str:
+        """The qualified name, `raw_<source>.<table>`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def payload(self) -> dict[str, str]:
+        """The columns that a file brings: all but the two that landing adds."""
+        return {c: t for c, t in self.columns.items() if c not in ("_loaded_at", "_extra")}
+
+
+@cache
+def tables() -> dict[tuple[str, str], Table]:
+    """All raw tables, by (source, table)."""
+    found: dict[tuple[str, str], Table] = {}
+    for path in sorted((PROJECT_DIR / "models" / "staging").glob("*/_*__sources.yml")):
+        for source in yaml.safe_load(path.read_text())["sources"]:
+            if not source["schema"].startswith("raw_"):
+                continue
+            for table in source["tables"]:
+                meta = table["config"]["meta"]
+                found[source["name"], table["name"]] = Table(
+                    source=source["name"],
+                    name=table["name"],
+                    columns={c["name"]: c["data_type"] for c in table["columns"]},
+                    primary_key=tuple(meta["primary_key"]),
+                    version_column=meta.get("version_column"),
+                )
+    return found

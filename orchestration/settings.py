@@ -1,0 +1,121 @@
+"""Every setting and secret, validated, in one place.
+
+Values come from the environment alone. Secrets are `SecretStr`, so that no log shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.errors import HealthError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+# What a destination's secret and address are called in the environment. Each may end in `__<SHOP>`
+# (the shop id in capitals, anything but letters and digits as `_`) to speak of one shop alone; an
+# address may contain `{shop}`.
+DESTINATIONS = {
+    "klaviyo": ("KLAVIYO_API_KEY", "HEALTH_KLAVIYO_URL", "https://a.klaviyo.com"),
+    "shopify": (
+        "SHOPIFY_ACCESS_TOKEN",
+        "HEALTH_SHOPIFY_URL",
+        "https://{shop}.myshopify.com/admin/api/2026-07/graphql.json",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one shop at one destination; `variable` is where its secret was looked for."""
+
+    shop_id: str
+    destination: str
+    url: str
+    secret: SecretStr
+    variable: str
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _connection_variables() -> dict[str, SecretStr]:
+    names = tuple(name for secret, url, _ in DESTINATIONS.values() for name in (secret, url))
+    return {
+        name: SecretStr(value)
+        for name, value in os.environ.items()
+        if value and (name in names or name.startswith(tuple(f"{n}__" for n in names)))
+    }
+
+
+class Settings(BaseSettings):
+    """What the environment says. Paths that are not absolute start at the project's root."""
+
+    model_config = SettingsConfigDict(env_prefix="HEALTH_", extra="ignore", populate_by_name=True)
+
+    warehouse: Path = Field(default=Path("data/warehouse.duckdb"), validation_alias="DUCKDB_PATH")
+    landing: Path = Path("landing")
+    connections: dict[str, SecretStr] = Field(
+        default_factory=_connection_variables,
+        description="The variables of DESTINATIONS that are set, by name.",
+    )
+
+    def connection(self, shop_id: str, destination: str) -> Connection | None:
+        """How to reach a shop at `klaviyo` or `shopify`; None when it has no credentials.
+
+        The shop's own variable (`KLAVIYO_API_KEY__AURELIA`) goes before the general one
+        (`KLAVIYO_API_KEY`). Raises `HealthError` for an address that would send the secret in
+        clear over a network.
+        """
+        secret_name, url_name, vendor = DESTINATIONS[destination]
+        suffix = "__" + re.sub(r"[^A-Z0-9]", "_", shop_id.upper())
+        secret = self.connections.get(secret_name + suffix) or self.connections.get(secret_name)
+        if secret is None:
+            return None
+        variable = next(
+            n for n in (url_name + suffix, url_name, "") if not n or n in self.connections
+        )
+        template = self.connections[variable].get_secret_value() if variable else vendor
+        url = template.replace("{shop}", shop_id).rstrip("/")
+        if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+            raise HealthError(
+                f"{variable} must start with https:// (http:// is taken on this machine alone), "
+                "or the secret would travel in clear."
+            )
+        return Connection(
+            shop_id=shop_id,
+            destination=destination,
+            url=url,
+            secret=secret,
+            variable=secret_name + suffix,
+        )
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The warehouse file, absolute."""
+        return PROJECT_DIR / self.warehouse
+
+    @property
+    def landing_path(self) -> Path:
+        """The folder that file drops arrive in, absolute."""
+        return PROJECT_DIR / self.landing
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

@@ -1,0 +1,39 @@
+"""Opening the warehouse: one file, one writer, sentences instead of stack traces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import HealthError
+
+
+@contextmanager
+def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in UTC, closed on leaving.
+
+    Raises `HealthError` when the file is missing (read only) or held by another process.
+    """
+    if read_only and not path.exists():
+        raise HealthError(f"There is no warehouse at {path}. Run `health load` and `health build`.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        holder = re.search(r"PID (\d+)", str(error))
+        who = f"process {holder.group(1)}" if holder else "another process"
+        raise HealthError(
+            f"The warehouse {path} is held by {who}. DuckDB lets one process write at a time: "
+            "wait for it to end, or close the program that has the file open."
+        ) from error
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
