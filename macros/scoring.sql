@@ -40,3 +40,8 @@
     where scorecard_days.scorecard_id = '{{ scorecard_id }}'
     window by_score as (partition by scorecard_days.as_of_date order by bands.min_score)
 {%- endmacro %}
+
+{#- 1 to `scale`, by how many of `total` are strictly worse. -#}
+{% macro rank_score(worse, total, scale) -%}
+    cast(1 + floor(cast({{ scale }} * {{ worse }} as {{ type_double() }}) / {{ total }}) as integer)
+{%- endmacro %}

@@ -104,7 +104,91 @@ def build(
         console.print(f"[yellow]warning:[/yellow] {warning}")
     from orchestration.operate.summary import buckets
 
-    console.print(buckets(settings().warehouse_path))
+    console.print(buckets(settings().warehouse_path, request.last_day))
+
+
+@app.command()
+def explain(
+    customer: Annotated[
+        str, typer.Argument(help="A customer_key, Shopify id, Klaviyo profile id or e-mail.")
+    ],
+    as_of: Annotated[str | None, typer.Option(help="A day that was built before.")] = None,
+) -> None:
+    """Why a customer has their scores, and what would change them."""
+    from orchestration.operate.explain import explain as run
+    from orchestration.settings import health_scorecard
+
+    day = parse_day(as_of, "--as-of")
+    console.print(run(settings().warehouse_path, customer, health_scorecard(), day))
+
+
+@app.command()
+def push(
+    apply: Annotated[bool, typer.Option("--apply", help="Send. Without it, only plan.")] = False,
+    retry_refused: Annotated[
+        bool, typer.Option(help="Try again what a destination refused before.")
+    ] = False,
+) -> None:
+    """Plan what Klaviyo and Shopify should learn; send it with --apply."""
+    from orchestration.activate.push import push as run
+
+    run(
+        settings().warehouse_path,
+        settings=settings(),
+        apply=apply,
+        console=console,
+        retry_refused=retry_refused,
+    )
+
+
+@app.command()
+def sandbox(
+    directory: Annotated[
+        Path, typer.Argument(help="A file drop whose people the sandbox knows.")
+    ] = Path("data/demo/landing"),
+    journal: Annotated[
+        Path | None, typer.Option(help="Where to keep what was pushed over a restart.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="0 lets the system pick a free one.")] = 0,
+) -> None:
+    """A pretend Klaviyo and Shopify on this machine, until Ctrl-C."""
+    from orchestration.sandbox.server import serve
+
+    serve(directory, journal=journal, console=console, port=port)
+
+
+@app.command()
+def publish(
+    out: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
+        "data/report.html"
+    ),
+) -> None:
+    """Write the report: one page of HTML that needs no server and no script."""
+    from orchestration.publish.report import write_report
+
+    page = write_report(settings().warehouse_path, out)
+    console.print(str(page), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def ui(
+    port: Annotated[int | None, typer.Option(help="A free one when left out.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Open the operator's console (Dagster)."""
+    from orchestration.operate.console import serve
+
+    serve(port, host)
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,
+) -> None:
+    """The pretend shop from raw extracts to a push, in data/demo."""
+    from orchestration.demo import run
+
+    run(console, customers=customers)
 
 
 def main() -> None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestration.errors import HealthError
 
@@ -53,6 +57,11 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def shop_suffix(shop_id: str) -> str:
+    """How the name of a variable ends that speaks of one shop alone: `__AURELIA`."""
+    return "__" + re.sub(r"[^A-Z0-9]", "_", shop_id.upper())
+
+
 def _connection_variables() -> dict[str, SecretStr]:
     names = tuple(name for secret, url, _ in DESTINATIONS.values() for name in (secret, url))
     return {
@@ -69,10 +78,50 @@ class Settings(BaseSettings):
 
     warehouse: Path = Field(default=Path("data/warehouse.duckdb"), validation_alias="DUCKDB_PATH")
     landing: Path = Path("landing")
+    dagster_home: Path = Field(default=Path("data/dagster"), validation_alias="DAGSTER_HOME")
+    first_day: date = Field(
+        default=date(2024, 1, 1), description="The first shop day that Dagster can score."
+    )
+    shop_zones: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("America/New_York", "Asia/Tokyo"),
+        min_length=1,
+        description="The shops' time zones; each has a daily schedule. Comma-separated.",
+    )
+    push_enabled: bool = Field(
+        default=False, description="Whether Dagster's push assets send; they plan when it is off."
+    )
     connections: dict[str, SecretStr] = Field(
         default_factory=_connection_variables,
         description="The variables of DESTINATIONS that are set, by name.",
     )
+
+    @field_validator("shop_zones", mode="before")
+    @classmethod
+    def _split_zones(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        zones = tuple(dict.fromkeys(z.strip() for z in value.split(",") if z.strip()))
+        unknown = [z for z in zones if z not in available_timezones()]
+        if unknown or not zones:
+            raise HealthError(
+                "HEALTH_SHOP_ZONES wants IANA time zones with commas between them, such as "
+                f"America/New_York,Asia/Tokyo; '{', '.join(unknown)}' is none."
+            )
+        return zones
+
+    @field_validator("first_day", "push_enabled", mode="wrap")
+    @classmethod
+    def _say_what_is_wanted(
+        cls, value: Any, parse: Callable[[Any], Any], info: ValidationInfo
+    ) -> Any:
+        wanted = {"first_day": "a date like 2024-01-01", "push_enabled": "1 or 0"}
+        try:
+            return parse(value)
+        except ValueError as error:
+            name = str(info.field_name)
+            raise HealthError(
+                f"HEALTH_{name.upper()} wants {wanted[name]}, not '{value}'."
+            ) from error
 
     def connection(self, shop_id: str, destination: str) -> Connection | None:
         """How to reach a shop at `klaviyo` or `shopify`; None when it has no credentials.
@@ -82,7 +131,7 @@ class Settings(BaseSettings):
         clear over a network.
         """
         secret_name, url_name, vendor = DESTINATIONS[destination]
-        suffix = "__" + re.sub(r"[^A-Z0-9]", "_", shop_id.upper())
+        suffix = shop_suffix(shop_id)
         secret = self.connections.get(secret_name + suffix) or self.connections.get(secret_name)
         if secret is None:
             return None
@@ -114,8 +163,22 @@ class Settings(BaseSettings):
         """The folder that file drops arrive in, absolute."""
         return PROJECT_DIR / self.landing
 
+    @property
+    def dagster_home_path(self) -> Path:
+        """The folder where Dagster keeps its runs, absolute."""
+        return PROJECT_DIR / self.dagster_home
+
 
 @cache
 def settings() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+@cache
+def health_scorecard() -> str:
+    """The scorecard behind `health_score`: the var `health_scorecard` of dbt_project.yml."""
+    import yaml
+
+    project = yaml.safe_load((PROJECT_DIR / "dbt_project.yml").read_text())
+    return str(project["vars"]["health_scorecard"])

@@ -1,4 +1,4 @@
-{#- Every column that a feature model's YAML marks with `meta: {signal: number | text}` is a signal. -#}
+{#- A signal is a column whose YAML in a feature model says `meta: {signal: number}`, or text. -#}
 {% set feature_models = [
     ref('behaviour_signals'), ref('behaviour_scores'), ref('transaction_signals'),
     ref('survey_signals'), ref('trust_signals'), ref('value_signals')

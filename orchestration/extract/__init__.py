@@ -1,0 +1,1 @@
+"""Extract: what lands in the raw tables, and how."""

@@ -1,0 +1,1 @@
+"""Operate: what people ask of the system day by day."""

@@ -1,44 +1,73 @@
-"""What a build came to, in one table."""
+"""What a build came to: customers by band, drawn."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from orchestration.warehouse import connect
 
-BUCKETS = """
-select
-    shop_id,
-    max(as_of_date) as as_of_date,
-    count(*) as customers,
-    count(*) filter (where health_bucket = 'high') as high,
-    count(*) filter (where health_bucket = 'medium') as medium,
-    count(*) filter (where health_bucket = 'low') as low,
-    count(*) filter (where behaviour_band = 'vip') as vip,
-    count(*) filter (where behaviour_band = 'engaged') as engaged,
-    count(*) filter (where behaviour_band = 'at_risk') as at_risk,
-    count(*) filter (where trust_rating in ('great', 'good')) as trusted,
-    count(*) filter (where trust_rating in ('mid', 'bad')) as doubtful,
-    count(*) filter (where trust_rating = 'unknown') as unknown
-from marts.customer_scores
-group by shop_id
-order by shop_id
-"""
+BAR = 28
+SCORES = (
+    ("Health", "health_bucket", (("high", "green"), ("medium", "yellow"), ("low", "red"))),
+    ("Behaviour", "behaviour_band", (("vip", "green"), ("engaged", "yellow"), ("at_risk", "red"))),
+    (
+        "Trust",
+        "trust_rating",
+        (
+            ("great", "green"),
+            ("good", "green"),
+            ("mid", "yellow"),
+            ("bad", "red"),
+            ("unknown", "bright_black"),
+        ),
+    ),
+)
 
 
-def buckets(warehouse: Path) -> Table:
-    """Customers of each shop on its latest day, by health bucket, behaviour band and trust."""
-    table = Table(title="Customers by score, latest day", title_justify="left")
-    table.add_column("shop")
-    table.add_column("day")
-    for name in (
-        "customers", "high", "medium", "low", "vip", "engaged", "at risk",
-        "trust good+", "mid-", "unknown",
-    ):  # fmt: skip
-        table.add_column(name, justify="right")
+def buckets(warehouse: Path, day: date | None = None) -> RenderableType:
+    """Customers of each shop by health bucket, behaviour band and trust, on a day.
+
+    Without a day, or for a shop that has no score on it, the shop's latest.
+    """
+    blocks: list[RenderableType] = []
     with connect(warehouse, read_only=True) as connection:
-        for row in connection.execute(BUCKETS).fetchall():
-            table.add_row(*[f"{v:,}" if isinstance(v, int) else str(v) for v in row])
-    return table
+        shops = connection.execute(
+            "select shop_id, coalesce(max(as_of_date) filter (where as_of_date = $1), "
+            "max(as_of_date)) as day from marts.customer_score_history group by 1 order by 1",
+            [day],
+        ).fetchall()
+        for shop, shown in shops:
+            table = Table(box=None, show_header=False, padding=(0, 1))
+            for _ in range(2):
+                table.add_column()
+            for _ in range(2):
+                table.add_column(justify="right")
+            table.add_column()
+            total = 0
+            for title, column, bands in SCORES:
+                counts = dict(
+                    connection.execute(
+                        f"select {column}, count(*) from marts.customer_score_history "
+                        "where shop_id = ? and as_of_date = ? group by 1",
+                        [shop, shown],
+                    ).fetchall()
+                )
+                total = sum(counts.values())
+                for place, (band, colour) in enumerate(bands):
+                    count = counts.get(band, 0)
+                    table.add_row(
+                        title if place == 0 else "",
+                        band.replace("_", " "),
+                        f"{count:,}",
+                        f"{count / total:.0%}",
+                        Text("█" * max(round(BAR * count / total), 1 if count else 0), colour),
+                    )
+            blocks += [Text(f"{shop}  {shown}  {total:,} customers", style="bold"), table, Text("")]
+    if not blocks:
+        blocks.append(Text("No customer is known yet: load some data first."))
+    return Group(*blocks)

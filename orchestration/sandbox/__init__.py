@@ -1,0 +1,1 @@
+"""The pretend shop: a seeded simulation, and the vendors' protocols on loopback."""

@@ -1,0 +1,1 @@
+"""Transform: dbt, by the day or the window."""

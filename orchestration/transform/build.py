@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,12 +72,13 @@ def dbt_arguments(request: BuildRequest, target_path: Path, command: str = "buil
 
 
 def target_path(warehouse: Path) -> Path:
-    """Where dbt keeps its parse and compiled SQL: a folder a warehouse, so that two runs on one
-    machine never meet."""
+    """Where dbt keeps its parse and compiled SQL: beside the warehouse, so that two runs on one
+    machine never meet and nothing outlives a warehouse. `DBT_TARGET_PATH` goes before."""
+    if chosen := os.environ.get("DBT_TARGET_PATH"):
+        return PROJECT_DIR / chosen
     if warehouse == DEFAULT_WAREHOUSE:
         return PROJECT_DIR / "target"
-    name = hashlib.sha256(str(warehouse).encode()).hexdigest()[:12]
-    return PROJECT_DIR / "target" / "warehouses" / name
+    return warehouse.parent / f".{warehouse.stem}.dbt"
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
             outcome = runner.invoke(dbt_arguments(request, target_path(warehouse)))
         finally:
             # dbt keeps the file open for its next invocation; nobody else could open it.
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None:
         raise HealthError(f"dbt could not build: {outcome.exception}") from outcome.exception
     results = getattr(outcome.result, "results", [])

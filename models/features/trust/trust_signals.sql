@@ -34,8 +34,10 @@ addresses as (
         customer_days.shop_id,
         customer_days.customer_key,
         customer_days.as_of_date,
-        coalesce(customers.default_country_code, last_shipped.shipping_country_code)
-            as country_code,
+        case
+            when customers.default_postal_code is not null then customers.default_country_code
+            else last_shipped.shipping_country_code
+        end as country_code,
         coalesce(customers.default_postal_code, last_shipped.shipping_postal_code)
             as postal_code
     from customer_days

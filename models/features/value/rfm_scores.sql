@@ -23,16 +23,10 @@ ranked as (
 
 scored as (
     select
-        shop_id,
-        customer_key,
-        as_of_date,
-        recency_days,
-        frequency,
-        monetary,
-        {%- for letter in ['r', 'f', 'm'] %}
-        cast(1 + floor(cast({{ scale }} * worse_{{ letter }} as {{ type_double() }}) / buyers) as integer)
-            as {{ letter }}_score{{ ',' if not loop.last }}
-        {%- endfor %}
+        *,
+        {{ rank_score('worse_r', 'buyers', scale) }} as r_score,
+        {{ rank_score('worse_f', 'buyers', scale) }} as f_score,
+        {{ rank_score('worse_m', 'buyers', scale) }} as m_score
     from ranked
 ),
 
@@ -40,10 +34,9 @@ scored as (
 placed as (
     select
         *,
-        {%- for letter in ['r', 'f', 'm'] %}
-        cast(1 + round(({{ letter }}_score - 1) * 4.0 / {{ scale - 1 }}) as integer)
-            as {{ letter }}_step{{ ',' if not loop.last }}
-        {%- endfor %}
+        cast(1 + round((r_score - 1) * 4.0 / {{ scale - 1 }}) as integer) as r_step,
+        cast(1 + round((f_score - 1) * 4.0 / {{ scale - 1 }}) as integer) as f_step,
+        cast(1 + round((m_score - 1) * 4.0 / {{ scale - 1 }}) as integer) as m_step
     from scored
 ),
 

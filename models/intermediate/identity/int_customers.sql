@@ -101,8 +101,7 @@ final as (
         survivors.customer_id,
         known.is_shopify_customer,
         known.known_from,
-        case when survivors.default_postal_code is not null then survivors.default_country_code end
-            as default_country_code,
+        survivors.default_country_code,
         survivors.default_postal_code
     from known
     left join survivors on known.customer_key = survivors.customer_key

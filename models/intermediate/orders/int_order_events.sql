@@ -97,7 +97,7 @@ returned as (
         on return_lines.shop_id = counted.shop_id and return_lines.order_id = counted.order_id
 ),
 
--- A resend has its own date, whatever its status; a parent it names must count. One that only a
+-- A resend has its own date, whatever its status but a test; a parent it names must count. One that only a
 -- tag marks has no parent to ask.
 resent as (
     select
@@ -105,12 +105,9 @@ resent as (
         'resends' as component,
         orders.order_id as fact_id,
         orders.order_id,
-        coalesce(orders.customer_key, counted.customer_key) as customer_key,
-        case
-            when orders.shipping_postal_code is null then counted.shipping_country_code
-            else orders.shipping_country_code
-        end as country_code,
-        coalesce(orders.shipping_postal_code, counted.shipping_postal_code) as postal_code,
+        orders.customer_key,
+        orders.shipping_country_code as country_code,
+        orders.shipping_postal_code as postal_code,
         orders.order_date as fact_date,
         greatest(orders.order_date, coalesce(counted.order_date, orders.order_date))
             as effective_date,
@@ -124,6 +121,7 @@ resent as (
             and orders.resend_of_order_id = counted.order_id
     where
         orders.is_resend
+        and not orders.is_test
         and orders.ordered_at is not null
         and (orders.resend_of_order_id is null or counted.order_id is not null)
 ),

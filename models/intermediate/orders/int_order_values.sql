@@ -10,7 +10,10 @@ final as (
         order_id,
         cast(
             sum(
-                case when not is_gift_card then quantity * unit_price_amount - discount_amount else 0 end
+                case
+                    when not is_gift_card then quantity * unit_price_amount - discount_amount
+                    else 0
+                end
             ) as decimal(18, 2)
         ) as order_value,
         cast(

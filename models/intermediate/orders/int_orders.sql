@@ -25,7 +25,8 @@ final as (
     select
         keyed.shop_id,
         keyed.order_id,
-        keyed.customer_key,
+        -- A resend that names neither customer nor address went where its parent went.
+        coalesce(keyed.customer_key, parents.customer_key) as customer_key,
         keyed.ordered_at,
         {{ shop_day('keyed.ordered_at') }} as order_date,
         {{ shop_day('keyed.cancelled_at', 'cancel_calendar') }} as cancelled_date,
@@ -46,14 +47,21 @@ final as (
         keyed.currency_code,
         keyed.presentment_currency_code,
         keyed.total_amount,
-        keyed.shipping_country_code,
-        keyed.shipping_postal_code,
+        case
+            when keyed.shipping_postal_code is null and parents.shipping_postal_code is not null
+                then parents.shipping_country_code
+            else keyed.shipping_country_code
+        end as shipping_country_code,
+        coalesce(keyed.shipping_postal_code, parents.shipping_postal_code)
+            as shipping_postal_code,
         keyed.source_name,
         keyed.acquisition_source,
         keyed.loaded_at
     from keyed
     left join order_values
         on keyed.shop_id = order_values.shop_id and keyed.order_id = order_values.order_id
+    left join keyed as parents
+        on keyed.shop_id = parents.shop_id and keyed.resend_of_order_id = parents.order_id
     left join status_map on keyed.financial_status = lower(status_map.financial_status)
     {{ join_calendar('keyed.ordered_at', 'keyed') }}
     {{ join_calendar('keyed.cancelled_at', 'keyed', 'cancel_calendar') }}

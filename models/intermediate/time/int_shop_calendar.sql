@@ -12,13 +12,14 @@ days as (
 ),
 
 -- A day starts at the first instant that bears its date. Where clocks change at midnight, midnight
--- does not exist or happens twice, so the instants an hour around it are asked which date they bear.
+-- does not exist or happens twice: the instants an hour around it are asked which date they bear.
 candidates as (
     select
         zones.iana_timezone,
         days.local_date,
-        {{ minutes_after(local_midnight('days.local_date', 'zones.iana_timezone'), 'shifts.minutes') }}
-            as candidate_at
+        {{ minutes_after(
+            local_midnight('days.local_date', 'zones.iana_timezone'), 'shifts.minutes'
+        ) }} as candidate_at
     from zones
     cross join days
     cross join (values (-60), (-30), (0), (30), (60)) as shifts (minutes)

@@ -34,7 +34,7 @@ final as (
         orders.last_order_date,
         coalesce(orders.orders, 0) as orders,
         coalesce(profiles.profiles, 0) as klaviyo_profiles,
-        customers.default_country_code as country_code,
+        nullif(customers.default_country_code, 'ZZ') as country_code,
         customers.default_postal_code as postal_code
     from customers
     left join profiles on customers.customer_key = profiles.customer_key

@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('files', 'ad_spend'), ['shop_id', 'spend_date', 'acquisition_source']) }}
+    select *
+    from {{ latest_rows(
+        source('files', 'ad_spend'), ['shop_id', 'spend_date', 'acquisition_source']
+    ) }}
 ),
 
 final as (

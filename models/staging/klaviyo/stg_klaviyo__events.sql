@@ -15,7 +15,7 @@ final as (
         value,
         properties,
         {{ text_or_null(json_text('properties', 'ProductID')) }} as product_id,
-        {{ json_text('properties', 'Collections') }} as collections,
+        {{ text_or_null(json_text('properties', 'Collections')) }} as collections,
         _loaded_at as loaded_at
     from source
 )

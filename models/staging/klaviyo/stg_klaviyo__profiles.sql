@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('klaviyo', 'profiles'), ['shop_id', 'profile_id'], 'updated_at') }}
+    select *
+    from {{ latest_rows(
+        source('klaviyo', 'profiles'), ['shop_id', 'profile_id'], 'updated_at'
+    ) }}
 ),
 
 final as (

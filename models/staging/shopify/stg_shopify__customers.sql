@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'customers'), ['shop_id', 'customer_id'], 'updated_at') }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'customers'), ['shop_id', 'customer_id'], 'updated_at'
+    ) }}
 ),
 
 final as (
@@ -16,7 +19,8 @@ final as (
         sms_marketing_state,
         tags,
         {{ normal_country_code('default_country_code') }} as default_country_code,
-        {{ normal_postal_code('default_postal_code', 'default_country_code') }} as default_postal_code,
+        {{ normal_postal_code('default_postal_code', 'default_country_code') }}
+            as default_postal_code,
         birth_date,
         rfm_group,
         predicted_spend_tier,

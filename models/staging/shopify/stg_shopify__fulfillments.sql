@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'fulfillments'), ['shop_id', 'fulfillment_id']) }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'fulfillments'), ['shop_id', 'fulfillment_id']
+    ) }}
 ),
 
 final as (

@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'orders'), ['shop_id', 'order_id'], 'updated_at') }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'orders'), ['shop_id', 'order_id'], 'updated_at'
+    ) }}
 ),
 
 final as (
@@ -23,7 +26,8 @@ final as (
         shipping_amount,
         total_amount,
         {{ normal_country_code('shipping_country_code') }} as shipping_country_code,
-        {{ normal_postal_code('shipping_postal_code', 'shipping_country_code') }} as shipping_postal_code,
+        {{ normal_postal_code('shipping_postal_code', 'shipping_country_code') }}
+            as shipping_postal_code,
         payment_gateways,
         discount_codes,
         source_name,

@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'products'), ['shop_id', 'product_id'], 'updated_at') }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'products'), ['shop_id', 'product_id'], 'updated_at'
+    ) }}
 ),
 
 final as (

@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'refund_lines'), ['shop_id', 'refund_line_id']) }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'refund_lines'), ['shop_id', 'refund_line_id']
+    ) }}
 ),
 
 final as (

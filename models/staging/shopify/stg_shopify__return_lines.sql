@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'return_lines'), ['shop_id', 'return_line_id']) }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'return_lines'), ['shop_id', 'return_line_id']
+    ) }}
 ),
 
 final as (

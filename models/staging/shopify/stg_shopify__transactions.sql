@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'transactions'), ['shop_id', 'transaction_id']) }}
+    select *
+    from {{ latest_rows(
+        source('shopify', 'transactions'), ['shop_id', 'transaction_id']
+    ) }}
 ),
 
 final as (

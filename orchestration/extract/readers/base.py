@@ -1,0 +1,250 @@
+"""What the readers of all formats share: a load, its columns, and the two ways into a stage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.extract import conversions
+from orchestration.extract.contract import Table
+from orchestration.extract.landing import MAX_REJECTED_CONTENT, literal, quoted, scalar
+
+EXTRA = "_extra"
+STAMP = "_loaded_at"
+BAD_BYTES = "\ufdd0"
+"""A noncharacter of Unicode, which no text contains, stands where bytes were not UTF-8."""
+
+Advance = Callable[[int], None]
+"""Hears how many bytes of a file have been read."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What every reader needs: where rows go, and the moment of the load."""
+
+    connection: duckdb.DuckDBPyConnection
+    table: Table
+    stage: str
+    rejects: str
+    loaded_at: datetime
+    workspace: Path
+
+
+@dataclass
+class FileResult:
+    """What became of one file, in rows; `error` is set when it is no table at all."""
+
+    rows_read: int = 0
+    rows_rejected: int = 0
+    error: str | None = None
+    note: str | None = None
+
+
+class NotATable(Exception):
+    """The file as a whole cannot be read as a table. The text goes on after the file's name."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The texts of a relation: contract column -> SQL text, and the rest.
+
+    `native` holds columns that already have the contract's type and need no conversion.
+    `unknown` maps the names of columns outside the contract to SQL of type JSON.
+    """
+
+    known: dict[str, str]
+    native: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def extra(columns: Columns, *, strict: bool = False) -> str:
+    """SQL for `_extra`: the unknown columns of a row that are not null, by name.
+
+    What the file's own `_extra` says joins them; `strict` errs when that is no JSON object.
+    """
+    own = columns.native.get(EXTRA, "null::json")
+    if EXTRA in columns.known:
+        text = columns.known[EXTRA]
+        own = f"landed_json({text})"
+        if strict:
+            own = f"coalesce({own}, case when {text} <> '' then error('unsure') end)"
+    if not columns.unknown:
+        return own
+    # Python and DuckDB both sort by code point: `_extra` reads the same whichever way it came.
+    entries = ", ".join(
+        f"({literal(name)}, {sql})" for name, sql in sorted(columns.unknown.items())
+    )
+    some = " or ".join(f"{sql} is not null" for sql in columns.unknown.values())
+    gathered = (
+        f"case when {some} then "
+        f"to_json(map_from_entries(list_filter([{entries}], lambda e: e[2] is not null))) end"
+    )
+    return merged_extra(own, gathered)
+
+
+def merged_extra(own: str, gathered: str) -> str:
+    """SQL: a file's own `_extra` together with the columns gathered into it."""
+    return (
+        f"case when {own} is null then {gathered} when {gathered} is null then {own} "
+        f"else json_merge_patch({own}, {gathered}) end"
+    )
+
+
+def fast(load: Load, columns: Columns, relation: str) -> int:
+    """Insert a relation whole, or raise `duckdb.Error` and leave the stage as it was."""
+    table = load.table
+    chosen = []
+    for column, kind in table.columns.items():
+        if column == EXTRA:
+            sql = extra(columns, strict=True)
+        elif column in columns.native:
+            sql = columns.native[column]
+        elif column in columns.known:
+            text = columns.known[column]
+            sql = conversions.value(table, column, text)
+            if column not in table.primary_key and conversions.can_fail(table, column):
+                sql = f"coalesce({sql}, case when {text} <> '' then error('unsure') end)"
+        else:
+            sql = f"null::{kind}"
+        if column in table.primary_key:
+            sql = f"coalesce({sql}, error('unsure'))"
+        if column == STAMP:
+            sql = f"coalesce({sql}, $loaded_at)"
+        chosen.append(f"{sql} as {quoted(column)}")
+    inserted = load.connection.execute(
+        f"insert into {load.stage} select {', '.join(chosen)} from {relation}",
+        {"loaded_at": load.loaded_at},
+    ).fetchone()
+    return int(inserted[0]) if inserted else 0
+
+
+def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str) -> FileResult:
+    """Convert a relation row by row, refusing the rows that cannot be.
+
+    The relation has `line`, `content` (the row as it was written) and `failure` (why it could not
+    be taken apart, else null) beside the columns that `columns` speaks of.
+    """
+    table, connection = load.table, load.connection
+    missing = ", ".join(c for c in table.primary_key)
+    converted, problems = [], []
+    for position, (column, kind) in enumerate(table.columns.items()):
+        value = f"v{position}"
+        if column == EXTRA:
+            converted.append(f"{extra} as {value}")
+            continue
+        if column in columns.native:
+            converted.append(f"{columns.native[column]} as {value}")
+        elif column in columns.known:
+            text = columns.known[column]
+            converted.append(f"{conversions.value(table, column, text)} as {value}")
+            converted.append(f"{text} as t{position}")
+            if conversions.can_fail(table, column):
+                sentence = (
+                    f"'\"' || left(t{position}, 60) || '\" ' || "
+                    f"{literal(conversions.expectation(table, column))}"
+                )
+                problems.append(
+                    f"case when {value} is null and t{position} <> '' "
+                    f"then {{'field': {literal(column)}, 'why': {sentence}}} end"
+                )
+        else:
+            converted.append(f"null::{kind} as {value}")
+        if column in table.primary_key:
+            text = f"coalesce(t{position}, '') = ''" if column in columns.known else "true"
+            problems.append(
+                f"case when {value} is null and {text} then {{'field': {literal(column)}, "
+                f"'why': {literal(f'is missing, and every row needs {missing}')}}} end"
+            )
+    if EXTRA in columns.known:
+        text = columns.known[EXTRA]
+        converted.append(f"{text} as tx")
+        problems.append(
+            f"case when tx <> '' and landed_json(tx) is null then {{'field': '{EXTRA}', "
+            "'why': 'is not a JSON object'} end"
+        )
+    stored = ", ".join(
+        f"coalesce(v{i}, $loaded_at) as {quoted(c)}" if c == STAMP else f"v{i} as {quoted(c)}"
+        for i, c in enumerate(table.columns)
+    )
+    connection.execute(
+        f"""
+        create or replace temp table landing_parsed as
+        with converted as (
+            select line, content, failure, {", ".join(converted)} from {relation}
+        ),
+        judged as (
+            select *, case when failure is null then list_filter(
+                [{", ".join(problems)}], lambda p: p is not null
+            ) end as problems
+            from converted
+        )
+        select
+            {stored},
+            line as landing_line,
+            problems[1].field as landing_field,
+            case
+                when failure is not null then failure
+                when len(problems) > 0 then list_aggregate(
+                    list_transform(problems, lambda p: p.field || ' ' || p.why),
+                    'string_agg', '; '
+                )
+            end as landing_reason,
+            case
+                when failure is not null or len(problems) > 0
+                    then replace(left(content, {MAX_REJECTED_CONTENT}), '{BAD_BYTES}', chr(65533))
+            end as landing_content
+        from judged
+        """,
+        {"loaded_at": load.loaded_at},
+    )
+    landed = ", ".join(quoted(c) for c in table.columns)
+    good = scalar(
+        connection,
+        f"insert into {load.stage} select {landed} from landing_parsed "
+        "where landing_reason is null",
+    )
+    bad = scalar(
+        connection,
+        f"insert into {load.rejects} "
+        f"select {literal(shown)}, landing_line, landing_field, landing_reason, landing_content "
+        "from landing_parsed where landing_reason is not null",
+    )
+    connection.execute("drop table landing_parsed")
+    return FileResult(rows_read=good + bad, rows_rejected=bad)
+
+
+def contract_name(table: Table, name: str, position: int) -> str:
+    """A header's name as the contract writes it, else as it stands; a nameless column by number."""
+    trimmed = name.strip()
+    lowered = trimmed.lower()
+    return lowered if lowered in table.columns else trimmed or f"column_{position + 1}"
+
+
+def lacks_key(table: Table, found: list[str]) -> str:
+    """The sentence about a file without key columns."""
+    have = {name.strip().lower() for name in found}
+    lacking = ", ".join(c for c in table.primary_key if c not in have)
+    return (
+        f"has no column {lacking}; a file of {table.source}/{table.name} needs "
+        f"{', '.join(table.primary_key)} and may bring "
+        f"{', '.join(c for c in table.payload if c not in table.primary_key)}"
+    )
+
+
+@contextmanager
+def plain_name(load: Load, path: Path) -> Iterator[str]:
+    """A name of the file in which DuckDB sees no pattern, such as the brackets of `export [1]`."""
+    absolute = str(path.absolute())
+    if not any(c in absolute for c in "*?["):
+        yield absolute
+        return
+    with tempfile.TemporaryDirectory(dir=load.workspace) as folder:
+        link = Path(folder) / ("file" + "".join(path.suffixes[-2:]))
+        link.symlink_to(absolute)
+        yield str(link)

@@ -1,0 +1,243 @@
+"""CSV: a header, then records, with commas, semicolons, tabs or bars between fields."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from orchestration.extract.contract import Table
+from orchestration.extract.landing import literal
+from orchestration.extract.readers.base import (
+    Advance,
+    Columns,
+    FileResult,
+    Load,
+    NotATable,
+    careful,
+    contract_name,
+    extra,
+    fast,
+    lacks_key,
+    plain_name,
+)
+from orchestration.extract.readers.lines import line_failure, open_text, stage_lines
+
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A CSV file's first record: its delimiter and its names, with contract columns as theirs."""
+
+    delimiter: str
+    columns: list[str]
+    leads: bool
+
+    def places(self, table: Table, text: Callable[[int], str]) -> Columns:
+        """Where each column's text is found, `text` being SQL for the field at a position."""
+        known = {c: text(i) for i, c in enumerate(self.columns) if c in table.columns}
+        unknown = {
+            c: f"to_json({text(i)})" for i, c in enumerate(self.columns) if c not in table.columns
+        }
+        return Columns(known=known, unknown=unknown)
+
+
+def read_csv(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
+    """Read a CSV file into the stage. Raises `NotATable` when its header lacks the key."""
+    header = _csv_header(load.table, path)
+    try:
+        if not header.leads:
+            raise duckdb.InvalidInputException("blank lines before the header")
+        return FileResult(rows_read=_fast_csv(load, path, header))
+    except duckdb.Error:
+        return _careful_csv(load, path, shown, header, advance)
+
+
+def _csv_header(table: Table, path: Path) -> Header:
+    """The header, by the delimiter under which it holds the whole primary key."""
+    with open_text(path) as stream:
+        beginning = stream.read(1 << 20).decode("utf-8-sig", errors="replace")
+    found: list[str] = []
+    for delimiter in DELIMITERS:
+        names = _first_record(beginning, delimiter)
+        columns = [contract_name(table, name, i) for i, name in enumerate(names)]
+        if set(table.primary_key) <= set(columns):
+            twice = sorted({c for c in columns if columns.count(c) > 1})
+            if twice:
+                raise NotATable(f"names the column {twice[0]} twice in its header")
+            return Header(delimiter, columns, leads=not beginning.startswith(("\r", "\n")))
+        found = max(found, names, key=len)
+    raise NotATable(lacks_key(table, found))
+
+
+def _first_record(text: str, delimiter: str) -> list[str]:
+    """The fields of the first record that is not blank; none when there is no such record."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return next((record for record in reader if record), [])
+    except csv.Error:
+        return []
+
+
+def _fast_csv(load: Load, path: Path, header: Header) -> int:
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.columns)))
+    with plain_name(load, path) as name:
+        relation = (
+            f"read_csv({literal(name)}, columns = {{{columns}}}, header = true, "
+            f"delim = {literal(header.delimiter)}, quote = '\"', escape = '\"', "
+            "auto_detect = false, strict_mode = true, null_padding = false, "
+            "hive_partitioning = false)"
+        )
+        return fast(load, header.places(load.table, lambda i: f"nullif(c{i}, '')"), relation)
+
+
+def _careful_csv(
+    load: Load, path: Path, shown: str, header: Header, advance: Advance
+) -> FileResult:
+    """Split a CSV file into records and fields in SQL, so that every record's line is known."""
+    connection = load.connection
+    stage_lines(load, path, advance)
+    _stage_records(connection, header)
+    width = len(header.columns)
+    relation = f"""(
+        select
+            line,
+            raw as content,
+            {_record_failure(header)} as failure,
+            list_transform(
+                {_fields(header.delimiter)},
+                lambda f: nullif(case
+                    when starts_with(f, '"') then replace(
+                        substr(rtrim(f, chr(32) || chr(9)), 2,
+                            length(rtrim(f, chr(32) || chr(9))) - 2), '""', '"'
+                    )
+                    else f
+                end, '')
+            ) as f
+        from landing_records
+    )"""
+    columns = header.places(load.table, lambda i: f"f[{i + 1}]")
+    result = careful(load, shown, columns, relation, extra(columns))
+    connection.execute("drop table landing_lines")
+    connection.execute("drop table landing_records")
+    return result if width and result.rows_read else FileResult(note="holds no rows")
+
+
+def _patterns(delimiter: str) -> tuple[str, str, str]:
+    """Regular expressions over a line: a field; a line that ends within quotes when it starts
+    outside them; and one that ends within quotes when it starts there."""
+    d = re.escape(delimiter)
+    quoted_text = '(?:[^"]|"")*'
+    single = rf'"{quoted_text}"[ \t]*|[^"{d}][^{d}]*|'
+    outside = rf'(?:(?:{single}){d})*"{quoted_text}'
+    within = rf'{quoted_text}|{quoted_text}"[ \t]*{d}{outside}'
+    return single, outside, within
+
+
+def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> None:
+    """From `landing_lines` to `landing_records`: line, raw, overlong; header and blanks left out.
+
+    Whether a line starts within quotes depends on all lines before it. But each line maps that
+    state to the next, and such maps compose: after the last line that forces a state, only those
+    that swap it count. So one window finds it for all lines at once.
+
+    A quote that is never closed would swallow what follows; where a record of several lines does
+    not come out right, each of its lines is taken for a record of its own.
+    """
+    _, outside, within = _patterns(header.delimiter)
+    connection.execute(f"""
+        create or replace temp table landing_records as
+        with mapped as (
+            select
+                line,
+                raw,
+                overlong,
+                not overlong and contains(raw, '"')
+                    and regexp_full_match(raw, {literal(outside)}) as from_outside,
+                not overlong and (not contains(raw, '"')
+                    or regexp_full_match(raw, {literal(within)})) as from_within
+            from landing_lines
+        ),
+        forced as (
+            select
+                *,
+                count(*) filter (from_outside = from_within) over (order by line) as run
+            from mapped
+        ),
+        ended as (
+            select
+                *,
+                (
+                    coalesce(max(case when from_outside = from_within then from_outside::int end)
+                        over (partition by run), 0)
+                    + count(*) filter (from_outside and not from_within)
+                        over (partition by run order by line)
+                ) % 2 = 1 as ends_within
+            from forced
+        ),
+        started as (
+            select *, coalesce(lag(ends_within) over (order by line), false) as starts_within
+            from ended
+        )
+        select
+            line,
+            raw,
+            overlong,
+            count(*) filter (not starts_within) over (order by line) as record
+        from started
+    """)
+    connection.execute(f"""
+        create or replace temp table landing_records as
+        with grouped as (
+            select
+                min(line) as line,
+                string_agg(raw, chr(10) order by line) as raw,
+                bool_or(overlong) as overlong,
+                count(*) as lines,
+                record
+            from landing_records
+            group by record
+        ),
+        broken as (
+            select record from grouped where lines > 1 and {_record_failure(header)} is not null
+        ),
+        records as (
+            select line, raw, overlong from grouped
+            where record not in (select record from broken)
+            union all
+            select line, raw, overlong from landing_records
+            where record in (select record from broken)
+        )
+        select line, rtrim(raw, chr(13)) as raw, overlong from records
+        where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
+    """)
+    connection.execute(
+        "delete from landing_records where line = (select min(line) from landing_records)"
+    )
+
+
+def _fields(delimiter: str) -> str:
+    """SQL: the fields of the record `raw`, quotes still on."""
+    single, _, _ = _patterns(delimiter)
+    pattern = f"{re.escape(delimiter)}({single})"
+    return f"regexp_extract_all({literal(delimiter)} || rtrim(raw, chr(13)), {literal(pattern)}, 1)"
+
+
+def _record_failure(header: Header) -> str:
+    """SQL: why the record `raw` cannot be taken apart, or null."""
+    fields = _fields(header.delimiter)
+    width = len(header.columns)
+    return f"""case
+        {line_failure()}
+        when list_sum(list_transform({fields}, lambda f: length(f) + 1))
+            <> length(rtrim(raw, chr(13))) + 1
+            then 'the quotes in the row do not match up'
+        when len({fields}) <> {width}
+            then 'the row has ' || len({fields}) || ' fields, the header has {width}'
+    end"""

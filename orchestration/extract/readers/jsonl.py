@@ -1,0 +1,177 @@
+"""JSON Lines: one object a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from orchestration.extract.landing import literal, quoted
+from orchestration.extract.readers.base import (
+    EXTRA,
+    Advance,
+    Columns,
+    FileResult,
+    Load,
+    NotATable,
+    careful,
+    fast,
+    merged_extra,
+    plain_name,
+)
+from orchestration.extract.readers.lines import MAX_LINE_BYTES, line_failure, stage_lines
+
+SAMPLED_ROWS = 2_048
+MAX_UNKNOWN_COLUMNS = 200
+# The value of the first key column in the two rows of the schema file.
+_SCHEMA_ROW = "\u0001schema\u0001"
+
+
+def read_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
+    """Read JSON Lines into the stage. Raises `NotATable` when no line is an object."""
+    try:
+        return FileResult(rows_read=_fast_jsonl(load, path))
+    except duckdb.Error:
+        return _careful_jsonl(load, path, shown, advance)
+
+
+def _fast_jsonl(load: Load, path: Path) -> int:
+    """Let DuckDB read the file by a schema that errs on any key it does not know.
+
+    DuckDB passes over unknown keys when columns are given, and objects to them only when it found
+    the columns by itself. So it finds them in a file of two rows, written here, that stands before
+    the real one and says which columns are text and which are JSON. It costs nothing on the real
+    file, and a key that appears on the last line alone is not lost.
+    """
+    table = load.table
+    lists = {c for c, kind in table.columns.items() if kind == "varchar[]"}
+    nested = {c for c, kind in table.columns.items() if kind == "json"}
+    with plain_name(load, path) as name:
+        unknown = _sampled_keys(load, name)
+        schema: dict[str, object] = {c: ["x"] if c in lists else "x" for c in table.columns}
+        # A column that is a number in one row and text in the other is JSON to DuckDB.
+        first = {**schema, **dict.fromkeys([*nested, *unknown], 1)}
+        second = dict.fromkeys([*nested, *unknown], "x")
+        marker = table.primary_key[0]
+        path_of_schema = load.workspace / "schema.jsonl"
+        path_of_schema.write_text(
+            json.dumps({**first, marker: _SCHEMA_ROW})
+            + "\n"
+            + json.dumps({**second, marker: _SCHEMA_ROW})
+            + "\n"
+        )
+        relation = (
+            f"read_json([{literal(str(path_of_schema))}, {literal(name)}], "
+            "format = 'newline_delimited', records = 'true', auto_detect = true, "
+            "maximum_sample_files = 1, map_inference_threshold = -1, "
+            f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false) "
+            f"where {quoted(marker)} is distinct from {literal(_SCHEMA_ROW)}"
+        )
+        columns = Columns(
+            known={c: quoted(c) for c in table.columns if c not in lists | nested},
+            native={c: quoted(c) for c in lists} | {c: _object_or_error(quoted(c)) for c in nested},
+            unknown={key: quoted(key) for key in unknown},
+        )
+        return fast(load, columns, relation)
+
+
+def _object_or_error(value: str) -> str:
+    """SQL: a JSON value that is an object or null; DuckDB has parsed it, so one look suffices."""
+    return (
+        f"case when {value} is null then null "
+        f"when starts_with({value}::varchar, '{{') then {value} else error('unsure') end"
+    )
+
+
+def _sampled_keys(load: Load, name: str) -> list[str]:
+    """The keys outside the contract in the file's first rows.
+
+    Raises `duckdb.Error` when they cannot be columns, which leaves the file to the careful way.
+    """
+    found = [
+        row[0]
+        for row in load.connection.execute(
+            f"describe select * from read_json({literal(name)}, format = 'newline_delimited', "
+            f"records = 'true', auto_detect = true, sample_size = {SAMPLED_ROWS}, "
+            "maximum_depth = 1, map_inference_threshold = -1, "
+            f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false)"
+        ).fetchall()
+    ]
+    unknown = [key for key in found if key not in load.table.columns]
+    lowered = {name.lower() for name in [*load.table.columns, *unknown]}
+    if len(lowered) < len(load.table.columns) + len(unknown) or len(unknown) > MAX_UNKNOWN_COLUMNS:
+        raise duckdb.InvalidInputException("keys that differ in case alone, or too many of them")
+    return unknown
+
+
+def _careful_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
+    connection, table = load.connection, load.table
+    stage_lines(load, path, advance)
+    lines, objects, bracketed = connection.execute("""
+        select
+            count(*),
+            count(*) filter (case when not overlong and json_valid(raw)
+                then json_type(raw) = 'OBJECT' else false end),
+            coalesce(bool_or(starts_with(ltrim(raw), '{')), false)
+        from landing_lines
+        where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
+    """).fetchone() or (0, 0, False)
+    if lines == 0:
+        return FileResult(note="holds no rows")
+    if objects == 0 and (lines > 1 or not bracketed):
+        raise NotATable(
+            "is not JSON Lines: none of its lines is a JSON object; write one object a line, "
+            "without brackets around them or commas between them"
+        )
+    schema = json.dumps(dict.fromkeys(table.columns, "VARCHAR"))
+    known = ", ".join(literal(c) for c in table.columns)
+    gathered = """case when len(strange) > 0 then to_json(map(strange, list_transform(
+        strange, lambda k: json_extract(content, '/' || replace(replace(k, '~', '~0'), '/', '~1'))
+    ))) end"""
+    relation = f"""(
+        with checked as (
+            select line, raw, overlong, not overlong and json_valid(raw) as is_json
+            from landing_lines
+            where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
+        ),
+        keyed as (
+            select
+                *,
+                case when is_json then json_type(raw) end as kind,
+                case when is_json then json_keys(raw) end as keys
+            from checked
+        ),
+        judged as (
+            select
+                *,
+                case
+                    {line_failure()}
+                    when not is_json then 'the line is not whole and valid JSON'
+                    when kind <> 'OBJECT' then 'the line is not a JSON object'
+                    when len(keys) <> len(list_distinct(keys)) then 'a key stands twice in the row'
+                end as failure
+            from keyed
+        )
+        select
+            line,
+            failure,
+            raw as content,
+            case when failure is null then json_transform(raw, {literal(schema)}) end as j,
+            case when failure is null then list_sort(list_filter(
+                keys,
+                lambda k: k not in ({known}) and json_type(
+                    raw, '/' || replace(replace(k, '~', '~0'), '/', '~1')
+                ) <> 'NULL'
+            )) end as strange
+        from judged
+    )"""
+    result = careful(
+        load,
+        shown,
+        Columns(known={c: f"j.{quoted(c)}" for c in table.columns}),
+        relation,
+        merged_extra(f"landed_json(j.{quoted(EXTRA)})", gathered),
+    )
+    connection.execute("drop table landing_lines")
+    return result

@@ -1,0 +1,121 @@
+"""dbt's manifest for Dagster, never older than the project.
+
+Dagster reads the manifest when it is imported, in the console, in its code server and in each
+run. dagster-dbt's own `prepare_if_dev` parses in every one of those processes under `dagster dev`
+and in none otherwise; `ensure_manifest` parses when something changed, wherever it is called.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from orchestration.errors import HealthError
+from orchestration.settings import PROJECT_DIR, settings
+from orchestration.transform.build import target_path
+
+DBT = Path(sys.executable).with_name("dbt")
+KEPT_RUNS = 20
+PARTIAL_PARSE = "partial_parse.msgpack"
+PROJECT_FILES = ("dbt_project.yml", "profiles.yml")
+PROJECT_FOLDERS = ("macros", "models", "seeds", "tests")
+READ_BY_DBT = (".csv", ".md", ".sql", ".yaml", ".yml")
+
+
+def dagster_target(warehouse: Path) -> Path:
+    """Where Dagster keeps dbt's artefacts: a folder a warehouse, apart from that of the CLI."""
+    return target_path(warehouse) / "dagster"
+
+
+def fingerprint(project: Path) -> str:
+    """A digest of dbt's version and of name, size and time of all files that it reads.
+
+    Cheap, and true after a file was deleted or an older one took its place.
+    """
+    digest = hashlib.sha256(version("dbt-core").encode())
+    paths = [project / name for name in PROJECT_FILES]
+    for folder in PROJECT_FOLDERS:
+        paths += (p for p in (project / folder).rglob("*") if p.suffix in READ_BY_DBT)
+    for path in sorted(paths):
+        stat = path.stat()
+        digest.update(f"{path.relative_to(project)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock file: several processes may be imported at once, one of them parses."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def ensure_manifest(project: Path = PROJECT_DIR, folder: Path | None = None) -> Path:
+    """The path of a manifest that agrees with the project, parsed now if it must be.
+
+    It is kept in `folder`, by default that of the settings' warehouse. Raises `HealthError` with
+    dbt's own words when the project cannot be parsed.
+    """
+    folder = folder or dagster_target(settings().warehouse_path)
+    manifest, mark = folder / "manifest.json", folder / "manifest.fingerprint"
+    with _alone(folder / "manifest.lock"):
+        now = fingerprint(project)
+        if manifest.exists() and mark.exists() and mark.read_text() == now:
+            return manifest
+        mark.unlink(missing_ok=True)
+        _parse(project, folder)
+        mark.write_text(now)
+    return manifest
+
+
+def _parse(project: Path, folder: Path) -> None:
+    parsed = subprocess.run(
+        [
+            str(DBT), "--quiet", "--no-use-colors", "parse",
+            "--project-dir", str(project),
+            "--profiles-dir", str(project),
+            "--target-path", str(folder),
+            "--log-path", str(folder / "logs"),
+        ],
+        cwd=project,
+        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    if parsed.returncode:
+        words = (parsed.stdout + parsed.stderr).strip()
+        raise HealthError(f"dbt cannot read the project, so Dagster cannot either: {words}")
+
+
+def new_run_folder(folder: Path, name: str) -> Path:
+    """A folder of its own for the artefacts of one dbt call, with the parse to start from.
+
+    Of earlier ones the latest `KEPT_RUNS` remain.
+    """
+    runs = folder / "runs"
+    run = runs / name
+    run.mkdir(parents=True)
+    if (folder / PARTIAL_PARSE).exists():
+        shutil.copy(folder / PARTIAL_PARSE, run)
+    prune(runs, KEPT_RUNS)
+    return run
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the `keep` latest folders in `folder`."""
+    latest_first = sorted(
+        (p for p in folder.iterdir() if p.is_dir()),
+        key=lambda p: (p.stat().st_mtime_ns, p.name),
+        reverse=True,
+    )
+    for old in latest_first[keep:]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,65 @@
+-- Both ways: a score without contributions is 0 (or unknown trust), contributions without a score
+-- belong to nobody. Compared as decimals, to the last digit, on the days of this run.
+{{ config(store_failures=false) }}
+
+with days as (
+    select * from {{ ref('int_as_of_days') }}
+),
+
+contributions as (
+    select
+        parts.customer_key,
+        parts.as_of_date,
+        parts.scorecard_id,
+        sum(parts.points) as points
+    from {{ ref('score_contributions') }} as parts
+    inner join days on parts.shop_id = days.shop_id and parts.as_of_date = days.as_of_date
+    where parts.scorecard_id in ('{{ var('health_scorecard') }}', 'behaviour', 'trust')
+    group by parts.customer_key, parts.as_of_date, parts.scorecard_id
+),
+
+history as (
+    select history.*
+    from {{ ref('customer_score_history') }} as history
+    inner join days on history.shop_id = days.shop_id and history.as_of_date = days.as_of_date
+),
+
+scores as (
+    select
+        customer_key,
+        as_of_date,
+        '{{ var('health_scorecard') }}' as scorecard_id,
+        cast(health_score as decimal(18, 10)) as score
+    from history
+    union all
+    select
+        customer_key,
+        as_of_date,
+        'behaviour' as scorecard_id,
+        cast(behaviour_score as decimal(18, 10)) as score
+    from history
+    union all
+    select
+        customer_key,
+        as_of_date,
+        'trust' as scorecard_id,
+        cast(trust_score as decimal(18, 10)) as score
+    from history
+    where trust_score is not null
+)
+
+select
+    coalesce(scores.customer_key, contributions.customer_key) as customer_key,
+    coalesce(scores.as_of_date, contributions.as_of_date) as as_of_date,
+    coalesce(scores.scorecard_id, contributions.scorecard_id) as scorecard_id,
+    scores.score,
+    contributions.points
+from scores
+full outer join contributions
+    on
+        scores.customer_key = contributions.customer_key
+        and scores.as_of_date = contributions.as_of_date
+        and scores.scorecard_id = contributions.scorecard_id
+where
+    scores.score is null
+    or scores.score != coalesce(contributions.points, 0)

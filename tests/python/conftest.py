@@ -1,0 +1,95 @@
+"""What the tests share: one simulated shop, built once, whichever worker comes first."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEALTH = Path(sys.executable).parent / "health"
+DBT = Path(sys.executable).parent / "dbt"
+SHOP_END = date(2026, 10, 31)
+WINDOW_START = date(2026, 10, 25)
+
+
+def require(condition: bool, what: str) -> None:
+    """Skip loudly for want of a system package; fail instead where everything is required."""
+    if condition:
+        return
+    if os.environ.get("HEALTH_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(f"NOT RUN: {what} (HEALTH_TEST_REQUIRE_ALL=1 makes this a failure)")
+    pytest.skip(f"NOT RUN: {what}")
+
+
+def run_health(
+    *arguments: str, warehouse: Path, expect: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the CLI against a warehouse of its own and check how it ended."""
+    done = subprocess.run(
+        [str(HEALTH), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DUCKDB_PATH": str(warehouse), "COLUMNS": "120", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, f"health {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def health() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`health("build", "--as-of", "2026-10-31", warehouse=path)`."""
+    return run_health
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@contextmanager
+def once(folder: Path, name: str):
+    """Yields True to the first worker that comes, False to the others, one at a time."""
+    done = folder / f"{name}.done"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def drop(shared: Path) -> Path:
+    """The file drop of a simulated shop of 500 customers."""
+    folder = shared / "drop"
+    with once(shared, "drop") as first:
+        if first:
+            run_health(
+                "simulate", str(folder), "--customers", "500", "--days", "365",
+                "--end", SHOP_END.isoformat(), warehouse=shared / "unused.duckdb",
+            )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def warehouse(shared: Path, drop: Path) -> Path:
+    """A built warehouse of that shop, one week of days. Open it read-only, or copy it."""
+    path = shared / "warehouse" / "shared.duckdb"
+    with once(shared, "warehouse") as first:
+        if first:
+            run_health("load", str(drop), "--loaded-at", "2026-11-02T12:00:00", warehouse=path)
+            run_health(
+                "build", "--from", WINDOW_START.isoformat(), "--to", SHOP_END.isoformat(),
+                warehouse=path,
+            )  # fmt: skip
+    return path
