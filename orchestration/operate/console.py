@@ -91,7 +91,8 @@ def end_left_over_runs(home: Path) -> list[str]:
         DagsterRunStatus.CANCELING,
     ]
     with DagsterInstance.from_config(str(home)) as instance:
-        dead = [r for r in instance.get_runs(RunsFilter(statuses=under_way)) if not is_served(r.tags)]
+        started = instance.get_runs(RunsFilter(statuses=under_way))
+        dead = [run for run in started if not is_served(run.tags)]
         for run in dead:
             instance.report_run_failed(run, "The console ended while this run was under way.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -112,4 +113,4 @@ def serve(port: int | None = None, host: str = "127.0.0.1") -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # From the home Dagster finds one dagster.yaml, not two.
     os.chdir(home)
-    os.execv(sys.executable, command(port, host))
+    os.execv(sys.executable, command(port, host))  # noqa: S606 - no shell is wanted

@@ -61,6 +61,8 @@ def dbt_arguments(request: BuildRequest, target_path: Path, command: str = "buil
         "--profiles-dir", str(PROJECT_DIR),
         "--target-path", str(target_path),
         "--log-path", str(target_path / "logs"),
+        # Unit tests prove the SQL, not the data: they belong to `make test`.
+        "--exclude-resource-type", "unit_test",
     ]  # fmt: skip
     if request.first_day and request.last_day:
         end = request.last_day + timedelta(days=1)

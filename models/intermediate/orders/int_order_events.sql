@@ -8,34 +8,11 @@ counted as (
 ),
 
 refunds as (
-    select * from {{ ref('stg_shopify__refunds') }}
-    where created_at is not null
-),
-
-refund_lines as (
-    select * from {{ ref('stg_shopify__refund_lines') }}
-),
-
-lines as (
-    select * from {{ ref('stg_shopify__order_lines') }}
+    select * from {{ ref('int_refunds') }}
 ),
 
 return_lines as (
     select * from {{ ref('int_return_lines') }}
-),
-
-refund_values as (
-    select
-        refund_lines.shop_id,
-        refund_lines.refund_id,
-        sum(refund_lines.subtotal_amount) as refunded_amount
-    from refund_lines
-    left join lines
-        on
-            refund_lines.shop_id = lines.shop_id
-            and refund_lines.order_line_id = lines.order_line_id
-    where not coalesce(lines.is_gift_card, false)
-    group by refund_lines.shop_id, refund_lines.refund_id
 ),
 
 -- fact_date gives a fact its age; between effective_date and end_date (exclusive) it counts.
@@ -65,17 +42,14 @@ refunded as (
         counted.customer_key,
         counted.shipping_country_code as country_code,
         counted.shipping_postal_code as postal_code,
-        {{ shop_day('refunds.created_at') }} as fact_date,
-        greatest({{ shop_day('refunds.created_at') }}, counted.order_date) as effective_date,
+        refunds.refund_date as fact_date,
+        greatest(refunds.refund_date, counted.order_date) as effective_date,
         counted.cancelled_date as end_date,
-        cast(refund_values.refunded_amount as {{ type_double() }}) as value,
-        cast(refund_values.refunded_amount as decimal(18, 2)) as amount
+        cast(refunds.refunded_amount as {{ type_double() }}) as value,
+        cast(refunds.refunded_amount as decimal(18, 2)) as amount
     from refunds
-    inner join refund_values
-        on refunds.shop_id = refund_values.shop_id and refunds.refund_id = refund_values.refund_id
     inner join counted
         on refunds.shop_id = counted.shop_id and refunds.order_id = counted.order_id
-    {{ join_calendar('refunds.created_at', 'refunds') }}
 ),
 
 returned as (

@@ -1,0 +1,230 @@
+"""The static report of customer health: one self-contained page, read from the marts alone.
+
+Each query is a file of `dashboards/`, the page around them is `dashboards/page.html`, the pictures
+come from `charts`. A card says its reading in its title, shows it, and keeps the numbers in a table
+below. The page holds no script, no link to elsewhere, no clock and no name of a customer: the same
+warehouse gives the same bytes, and it may be mailed to whoever may see the shop's figures.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from orchestration.errors import HealthError
+from orchestration.publish.cards import (
+    Card,
+    Rows,
+    Shop,
+    behaviour_card,
+    health_card,
+    kpi_strip,
+    preference_card,
+    push_card,
+    readiness,
+    returns_card,
+    rfm_card,
+    table_html,
+    trust_card,
+)
+from orchestration.publish.charts import inline, palette_css
+from orchestration.publish.wording import Change, count, day
+from orchestration.settings import PROJECT_DIR
+from orchestration.warehouse import connect
+
+if TYPE_CHECKING:
+    from orchestration.activate.push import PushReport
+
+DASHBOARDS = PROJECT_DIR / "dashboards"
+QUERIES = (
+    "shops",
+    "bands",
+    "kpis",
+    "revenue",
+    "health_buckets",
+    "health_movement",
+    "behaviour_distribution",
+    "trust_ratings",
+    "rfm_grid",
+    "rfm_groups",
+    "preference_mix",
+    "return_reasons",
+    "push_plan",
+)
+GLYPHS = {"better": "▲", "worse": "▼", "same": "●"}
+
+
+def read(connection: duckdb.DuckDBPyConnection) -> list[Shop]:
+    """Run every query of `dashboards/` and sort the answers by shop.
+
+    Raises `HealthError` when the warehouse holds no marts yet.
+    """
+    built = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where (table_schema, table_name) in (('marts', 'customer_scores'), ('activation', 'plan'))"
+    ).fetchone()
+    if not built or built[0] < 2:
+        raise HealthError("There is nothing to report yet. Run `health load` and `health build`.")
+    rows: dict[str, dict[str, Rows]] = defaultdict(lambda: {name: [] for name in QUERIES})
+    for name in QUERIES:
+        cursor = connection.execute((DASHBOARDS / f"{name}.sql").read_text(encoding="utf-8"))
+        columns = [column[0] for column in cursor.description or []]
+        for values in cursor.fetchall():
+            row = dict(zip(columns, values, strict=True))
+            rows[row["shop_id"]][name].append(row)
+    return [
+        Shop(shop_id, of_shop["shops"][0], of_shop)
+        for shop_id, of_shop in sorted(rows.items())
+        if of_shop["shops"]
+    ]
+
+
+def card_html(card: Card) -> str:
+    """A card as HTML."""
+    picture = ""
+    if card.picture:
+        picture = f"<figure>{inline(card.picture, f'{card.title}. {card.note}')}</figure>"
+    table = ""
+    if card.table:
+        table = f"<details><summary>The numbers</summary>{table_html(card.table)}</details>"
+    content = picture + card.extra
+    if card.span == "wide" and picture and card.extra:
+        content = f'<div class="beside">{picture}<div>{card.extra}</div></div>'
+    return (
+        f'<article class="{f"card {card.span}".strip()}"><h3>{escape(card.title)}</h3>'
+        f'<p class="note">{escape(card.note)}</p>{content}{table}</article>'
+    )
+
+
+def kpi_html(strip: Iterable[tuple[str, str, Change]]) -> str:
+    """The figures on top of a shop."""
+    tiles = []
+    for name, figure, moved in strip:
+        tiles.append(
+            f'<div><dt>{escape(name)}</dt><dd class="big">{escape(figure)}</dd>'
+            f'<dd class="{moved.mood}"><span aria-hidden="true">{GLYPHS[moved.mood]}</span> '
+            f"{escape(moved.text)}</dd></div>"
+        )
+    return f'<dl class="kpis">{"".join(tiles)}</dl>'
+
+
+def shop_html(shop: Shop, anchor: str, push_report: PushReport | None) -> str:
+    """A shop's section of the page."""
+    name = escape(shop.shop_id)
+    if not shop.about["customers"]:
+        return (
+            f'<section id="{anchor}"><h2>{name}</h2><p class="empty">'
+            f"{escape(count(shop.about['customers_known'], 'customer'))} known, none scored yet. "
+            "Run <code>health build</code>.</p></section>"
+        )
+    cards = [
+        health_card(shop),
+        behaviour_card(shop),
+        trust_card(shop),
+        rfm_card(shop),
+        preference_card(shop),
+        returns_card(shop),
+        push_card(shop, push_report),
+    ]
+    inputs = "".join(
+        f'<li class="{"there" if there else "missing"}"><span aria-hidden="true">'
+        f"{'✓' if there else '○'}</span> {escape(text)}</li>"
+        for there, text in readiness(shop)
+    )
+    return (
+        f'<section id="{anchor}"><header><h2>{name}</h2>'
+        f"<p>{escape(count(shop.about['customers'], 'customer'))}, scored as of "
+        f"{day(shop.about['as_of_date'])}.</p>"
+        f'<ul class="readiness">{inputs}</ul></header>'
+        f"{kpi_html(kpi_strip(shop))}"
+        f'<div class="cards">{"".join(card_html(card) for card in cards)}</div></section>'
+    )
+
+
+def overview_html(shops: Sequence[Shop]) -> str:
+    """All shops in one table, with the way to each; nothing for a single shop."""
+    if len(shops) < 2:
+        return ""
+    head = ["Shop", "Data up to"]
+    names: list[str] = []
+    lines = []
+    for place, shop in enumerate(shops, start=1):
+        link = f'<th scope="row"><a href="#shop-{place}">{escape(shop.shop_id)}</a></th>'
+        if not shop.about["customers"]:
+            lines.append(f'<tr>{link}<td colspan="6">none scored yet</td></tr>')
+            continue
+        strip = kpi_strip(shop)
+        names = [name for name, *_ in strip]
+        lines.append(
+            f"<tr>{link}<td>{day(shop.about['as_of_date'])}</td>"
+            + "".join(f'<td class="figure">{escape(figure)}</td>' for _, figure, _ in strip)
+            + "</tr>"
+        )
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head) + "".join(
+        f'<th scope="col" class="figure">{escape(name)}</th>' for name in names
+    )
+    return (
+        '<nav aria-label="Shops"><div class="scroll" tabindex="0" role="group" '
+        'aria-label="All shops"><table class="overview"><caption class="hidden">All shops</caption>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></nav>"
+    )
+
+
+def render(shops: Sequence[Shop], push_report: PushReport | None = None) -> str:
+    """The whole page."""
+    if shops:
+        sections = "".join(
+            shop_html(shop, f"shop-{place}", push_report)
+            for place, shop in enumerate(shops, start=1)
+        )
+        customers = sum(shop.about["customers"] for shop in shops)
+        days = sorted({s.about["as_of_date"] for s in shops if s.about["as_of_date"]})
+        summary = f"{count(len(shops), 'shop')}, {count(customers, 'customer')}"
+        summary += f", scored up to {' and '.join(day(d) for d in days)}" if days else ""
+    else:
+        sections = (
+            '<section><p class="empty">No customer of any shop is known yet. Load some data with '
+            "<code>health load</code>, score it with <code>health build</code>, and this page "
+            "fills.</p></section>"
+        )
+        summary = "Nothing has been loaded yet"
+    template = Template((DASHBOARDS / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        light=palette_css(0),
+        dark=palette_css(1),
+        summary=escape(summary) + ".",
+        overview=overview_html(shops),
+        sections=sections,
+    )
+
+
+def write_report(warehouse: Path, out: Path, push_report: PushReport | None = None) -> Path:
+    """Write the report of a warehouse to the file `out` and return it.
+
+    The file appears whole or not at all. Raises `HealthError` without a warehouse, without marts,
+    or when `out` is a folder.
+    """
+    if out.is_dir():
+        raise HealthError(f"{out} is a folder: name the file to write, like {out / 'report.html'}.")
+    with connect(warehouse, read_only=True) as connection:
+        shops = read(connection)
+    page = render(shops, push_report)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        Path(name).chmod(0o644)
+        Path(name).replace(out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return out

@@ -1,0 +1,59 @@
+"""The dbt project itself: its unit tests, its layout, its contracts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+from conftest import DBT, ROOT
+
+SQL = sorted((ROOT / "models").rglob("*.sql"))
+
+
+def test_every_unit_test_passes(warehouse: Path, tmp_path: Path) -> None:
+    ours = tmp_path / warehouse.name
+    shutil.copy(warehouse, ours)
+    done = subprocess.run(
+        [str(DBT), "--no-use-colors", "test", "--select", "test_type:unit",
+         "--target-path", str(tmp_path / "target")],
+        cwd=ROOT,
+        env={**os.environ, "DUCKDB_PATH": str(ours), "DBT_LOG_PATH": str(tmp_path / "logs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-8000:]
+    counts = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0", done.stdout)
+    assert counts, done.stdout[-2000:]
+    assert int(counts[1]) >= 50
+
+
+def test_no_model_asks_the_clock() -> None:
+    clock = re.compile(r"\b(current_date|current_timestamp|now\(\)|get_current_timestamp|today\()")
+    assert [p.name for p in SQL if clock.search(p.read_text().lower())] == []
+
+
+def test_a_model_is_a_page() -> None:
+    assert {p.name: n for p in SQL if (n := len(p.read_text().splitlines())) > 120} == {}
+
+
+def test_dialects_are_told_apart_in_one_folder() -> None:
+    places = [*SQL, *(p for p in (ROOT / "macros").rglob("*.sql") if p.parent.name != "dialect")]
+    assert [p.name for p in places if "target.type" in p.read_text()] == []
+
+
+def test_every_mart_has_a_contract_a_key_and_a_word_on_every_column() -> None:
+    described = {}
+    for path in (ROOT / "models" / "marts").rglob("*__models.yml"):
+        for model in yaml.safe_load(path.read_text())["models"]:
+            described[model["name"]] = model
+    marts = {p.stem for p in (ROOT / "models" / "marts").rglob("*.sql")}
+    assert marts == set(described)
+    for name, model in described.items():
+        assert model["config"]["contract"]["enforced"] is True, name
+        assert any("unique_key" in t for t in model["data_tests"]), name
+        assert all(c["description"] and c["data_type"] for c in model["columns"]), name

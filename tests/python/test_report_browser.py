@@ -1,0 +1,207 @@
+"""The report in a browser: wide, on a phone, in the dark and on paper."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, require
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from orchestration.publish.report import write_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+)
+PICTURE = ROOT / "docs" / "img" / "report.png"
+SIZES = {"desktop": (1240, 900), "tablet": (820, 1100), "phone": (390, 844)}
+
+# For every text that shows: its colour, what lies under its middle, and both as luminance.
+CONTRAST = """() => {
+  const style = document.createElement('style');
+  style.textContent = '* { pointer-events: all !important }';
+  document.head.append(style);
+  const parse = (c) => {
+    const m = c.match(/rgba?\\(([\\d.]+), ([\\d.]+), ([\\d.]+)(?:, ([\\d.]+))?\\)/);
+    return m && (m[4] === undefined || +m[4] > 0) ? m.slice(1, 4).map(Number) : null;
+  };
+  const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const luminance = (c) => {
+    const [r, g, b] = c.map((v) => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const painted = (e) => e instanceof SVGElement && e.tagName !== 'svg'
+    ? (e.tagName === 'text' || e.tagName === 'tspan' ? null : parse(getComputedStyle(e).fill))
+    : parse(getComputedStyle(e).backgroundColor);
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const nodes = [];
+  while (walker.nextNode()) nodes.push(walker.currentNode);
+  for (const node of nodes) {
+    const element = node.parentElement;
+    if (!node.data.trim() || element.closest('.hidden')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    if (!range.getClientRects().length || !range.getClientRects()[0].width) continue;
+    element.scrollIntoView({ block: 'center', behavior: 'instant' });
+    const box = range.getClientRects()[0];
+    const stack = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    const ground = stack.map(painted).find((c) => c);
+    const style = getComputedStyle(element);
+    const text = parse(element instanceof SVGElement ? style.fill : style.color);
+    if (!ground || !text) { found.push([node.data, 0]); continue; }
+    const [high, low] = [luminance(text), luminance(ground)].sort((a, b) => b - a);
+    found.push([node.data, (high + 0.05) / (low + 0.05)]);
+  }
+  return found;
+}"""
+
+# Texts of a chart that touch another one, leave their chart or are too small to read.
+CROWDED = """() => [...document.querySelectorAll('figure svg')].flatMap((svg) => {
+  const frame = svg.getBoundingClientRect();
+  const scale = frame.width / svg.viewBox.baseVal.width;
+  const texts = [...svg.querySelectorAll('text')].map((t) => [
+    t.textContent, t.getBoundingClientRect(), parseFloat(getComputedStyle(t).fontSize) * scale]);
+  return texts.flatMap(([name, a, size], i) => [
+    ...(size < 9 ? [`small: ${name} ${size}`] : []),
+    ...(a.left < frame.left - 1.5 || a.right > frame.right + 1.5 || a.top < frame.top - 3
+      || a.bottom > frame.bottom + 3 ? [`outside: ${name}`] : []),
+    ...texts.slice(i + 1).filter(([, b]) =>
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+      Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4
+    ).map(([other]) => `${name} | ${other}`),
+  ]);
+})"""
+
+
+def chromium() -> str | None:
+    """Where a Chromium is: `HEALTH_CHROMIUM`, or one on the path."""
+    named = os.environ.get("HEALTH_CHROMIUM")
+    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    require(path is not None, "no Chromium on the path; set HEALTH_CHROMIUM to one")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def report(warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(warehouse, tmp_path_factory.mktemp("browser") / "report.html")
+
+
+def opened(browser: Browser, report: Path, size: str, scheme: str = "light") -> Page:
+    """The report in a window of a size; whatever it asks for or complains of fails the test."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.set_default_timeout(20_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: asked.append(message.text))
+    page.on("pageerror", lambda error: asked.append(str(error)))
+    page.goto(report.as_uri())
+    assert asked == [report.as_uri()]
+    return page
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_fits_the_window(browser: Browser, report: Path, size: str) -> None:
+    page = opened(browser, report, size)
+    width = SIZES[size][0]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Nor does opening every table widen it.
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = page.evaluate(
+        "[...document.querySelectorAll('article, dl.kpis > div, svg')].filter((e) => {"
+        " const box = e.getBoundingClientRect();"
+        " return box.left < 0 || box.right > innerWidth || box.width < 90 })"
+        ".map((e) => e.outerHTML.slice(0, 200))"
+    )
+    assert wide == []
+    page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_texts_of_charts_keep_clear_of_each_other(
+    browser: Browser, report: Path, size: str
+) -> None:
+    page = opened(browser, report, size)
+    assert page.locator("figure svg").count() >= 10
+    assert page.evaluate(CROWDED) == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser: Browser, report: Path, scheme: str) -> None:
+    page = opened(browser, report, "desktop", scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+    found = page.evaluate(CONTRAST)
+    assert len(found) > 900
+    assert [(text, round(ratio, 2)) for text, ratio in found if ratio < 4.5] == []
+    page.close()
+
+
+def test_what_a_screen_reader_meets(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, "desktop")
+    assert page.get_by_role("heading", level=1).count() == 1
+    pictures = page.get_by_role("img").all()
+    assert len(pictures) == page.locator("figure").count()
+    assert all(len(picture.get_attribute("aria-label") or "") > 40 for picture in pictures)
+    table = page.get_by_role("table", name="Customers by health bucket").first
+    assert not table.is_visible()
+    # The numbers open from the keyboard alone.
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert table.is_visible()
+    assert "tabular-nums" in table.evaluate("(t) => getComputedStyle(t).fontVariantNumeric")
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => +h.tagName[1])")
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    page.close()
+
+
+def test_it_prints(browser: Browser, report: Path, tmp_path: Path) -> None:
+    # A reader in the dark prints on white paper.
+    page = opened(browser, report, "desktop", "dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 37, 48)"
+    assert not page.locator("details").first.is_visible()
+    path = tmp_path / "report.pdf"
+    page.pdf(path=path, prefer_css_page_size=True)
+    printed = path.read_bytes()
+    assert printed.startswith(b"%PDF-")
+    # Two shops of two pages each, and the explanations.
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
+    page.close()
+
+
+@pytest.mark.skipif(
+    os.environ.get("HEALTH_UPDATE_PICTURES") != "1",
+    reason="HEALTH_UPDATE_PICTURES=1 draws docs/img/report.png anew",
+)
+def test_the_picture_of_the_readme(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, "desktop")
+    end = page.locator("#shop-1 article").nth(4).bounding_box()
+    assert end is not None
+    page.screenshot(
+        path=PICTURE,
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": 1240, "height": end["y"] + end["height"] + 16},
+    )
+    assert PICTURE.stat().st_size < 600_000
+    page.close()
