@@ -1,1 +1,1 @@
-"""Everything around the models: extract, transform, activate, publish, operate, and a pretend shop."""
+"""Everything around the models: extract, transform, activate, publish, operate, a pretend shop."""

@@ -32,6 +32,8 @@ from orchestration.warehouse import connect
 # without a call, so many at a time.
 _RECORDED_AT_ONCE = 1000
 
+_FIELDS_SHOWN = 4
+
 
 class Sender(Protocol):
     """What a destination must offer to be pushed to."""
@@ -245,7 +247,7 @@ def _show_plan(console: Console, report: PushReport) -> None:
     console.print(table)
     if report.examples:
         table = Table(title=f"{len(report.examples)} examples", title_justify="left")
-        for name in ("destination", "customer", "why", "old -> new"):
+        for name in ("destination", "customer", "why", "fields"):
             table.add_column(name)
         for example in report.examples:
             table.add_row(
@@ -263,9 +265,13 @@ def _show_plan(console: Console, report: PushReport) -> None:
 
 
 def _fields_text(fields: Mapping[str, tuple[Any, Any]]) -> str:
-    return ", ".join(
-        f"{name}: {_value(old)} -> {_value(new)}" for name, (old, new) in fields.items()
-    )
+    """Changes as `field: old -> new`, first values as `field: new`; a line or two of them."""
+    changes = [
+        f"{name}: {_value(new)}" if old is None else f"{name}: {_value(old)} -> {_value(new)}"
+        for name, (old, new) in fields.items()
+    ]
+    more = len(changes) - _FIELDS_SHOWN
+    return ", ".join(changes[:_FIELDS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _value(value: Any) -> str:

@@ -7,6 +7,7 @@ The folder holds `<source>/<table>/*.{jsonl,csv,parquet}`; what a file may conta
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +18,13 @@ from pathlib import Path
 import duckdb
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from orchestration.errors import HealthError
 from orchestration.extract import conversions, landing
 from orchestration.extract.contract import Table, tables
-from orchestration.extract.readers import Load, format_of, read_file
+from orchestration.extract.readers import Load, format_of, read_files
 from orchestration.warehouse import connect
 
 MEMORY_LIMIT = "4GiB"
@@ -63,18 +64,21 @@ def load_directory(
 ) -> list[TableResult]:
     """Load every file under `directory` into the warehouse; one result a table, by name.
 
-    `loaded_at` (naive UTC, now when left out) is written to rows that bring no `_loaded_at` of
+    `loaded_at` (UTC when naive; now when left out) is written to rows that bring no `_loaded_at` of
     their own. Raises `HealthError` when there is no such folder, nothing in it, or the warehouse
     is locked; a bad file or folder is told in its result and harms no other.
     """
-    moment = loaded_at or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    moment = loaded_at or datetime.now(UTC)
+    if moment.tzinfo:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
     found, strays = discover(directory)
     results = strays
     if found:
+        paths = [path for _, files in found for path in files]
         with (
             connect(warehouse) as connection,
             tempfile.TemporaryDirectory(prefix="health-load-") as workspace,
-            _shown_progress(connection, console, found) as bar,
+            _shown_progress(connection, console, paths) as bar,
         ):
             _configure(connection)
             for table, files in found:
@@ -156,23 +160,11 @@ def _load_table(
 ) -> TableResult:
     """Read all files of a table into a stage, then merge them in one transaction."""
     started = time.perf_counter()
-    read = rejected = 0
-    errors, notes = [], []
     landing.create_rejects(connection, _REJECTS)
+    named = {path.relative_to(directory).as_posix(): path for path in files}
     with landing.staged(connection, table) as stage:
         load = Load(connection, table, stage.relation, _REJECTS, moment, workspace)
-        for path in files:
-            shown = path.relative_to(directory).as_posix()
-            bar.describe(shown)
-            if format_of(path) is None:
-                errors.append(f"{shown} is neither JSONL, CSV nor Parquet by its name.")
-                continue
-            result = read_file(load, path, shown)
-            bar.done(path)
-            read += result.rows_read
-            rejected += result.rows_rejected
-            errors += [f"{shown} {result.error}."] if result.error else []
-            notes += [f"{shown} {result.note}."] if result.note else []
+        result = read_files(load, named, bar.began, bar.ended)
         with landing.transaction(connection):
             merged = landing.merge(connection, table, stage)
             landing.record_rejects(connection, table, _REJECTS, moment)
@@ -185,45 +177,61 @@ def _load_table(
         source=table.source,
         table=table.name,
         files=len(files),
-        rows_read=read,
+        rows_read=result.rows_read,
         rows_new=merged.new,
         rows_changed=merged.changed,
-        rows_unchanged=read - rejected - merged.new - merged.changed,
-        rows_rejected=rejected,
+        rows_unchanged=result.rows_read - result.rows_rejected - merged.new - merged.changed,
+        rows_rejected=result.rows_rejected,
         seconds=time.perf_counter() - started,
-        error=" ".join(errors) or None,
-        note=" ".join(notes) or None,
+        error=" ".join(result.errors) or None,
+        note=" ".join(result.notes) or None,
         example=str(example[0]) if example else None,
     )
 
 
 class _Bar:
-    """A progress bar over the bytes of all files, or nothing when no one watches."""
+    """A progress bar over the bytes of all files, or nothing when no one watches.
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=total) if progress else None
+    DuckDB reads a file in one statement, so how far it has come is asked of it from a thread.
+    """
 
-    def describe(self, name: str) -> None:
-        """Show the file being read."""
-        if self._progress and self._task is not None:
-            self._progress.update(self._task, description=escape(name))
+    def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
+        self._progress, self._task = progress, task
+        self._done = self._size = self._shown = 0.0
 
-    def done(self, path: Path) -> None:
-        """Count a file as read."""
-        if self._progress and self._task is not None:
-            self._progress.advance(self._task, path.stat().st_size)
+    def began(self, name: str, size: int = 0) -> None:
+        """Show the file being read, of `size` bytes."""
+        self._size = size
+        self._show(0.0, escape(name))
+
+    def ended(self, size: int) -> None:
+        """Count bytes as read."""
+        self._done, self._size = self._done + size, 0.0
+        self._show(0.0)
+
+    def poll(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Show how far the running statement has come, in the files being read."""
+        self._show(max(connection.query_progress(), 0.0) / 100)
+
+    def _show(self, part: float, description: str | None = None) -> None:
+        if self._progress is None or self._task is None:
+            return
+        # A file may take several statements; the bar never goes back.
+        self._shown = max(self._shown, self._done + self._size * part)
+        self._progress.update(self._task, completed=self._shown, description=description)
 
 
 @contextmanager
 def _shown_progress(
-    connection_or_none: object, console: Console | None, found: list[tuple[Table, list[Path]]]
+    connection: duckdb.DuckDBPyConnection, console: Console | None, paths: list[Path]
 ) -> Iterator[_Bar]:
     """A transient progress bar on a terminal; silence elsewhere."""
     if console is None or not console.is_terminal:
-        yield _Bar(None, 0)
+        yield _Bar()
         return
-    total = sum(path.stat().st_size for _, files in found for path in files)
+    connection.execute("set enable_progress_bar = true")
+    connection.execute("set enable_progress_bar_print = false")
+    ended = threading.Event()
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -232,37 +240,49 @@ def _shown_progress(
         console=console,
         transient=True,
     ) as progress:
-        yield _Bar(progress, total)
+        bar = _Bar(progress, progress.add_task("", total=sum(p.stat().st_size for p in paths)))
+
+        def watch() -> None:
+            while not ended.wait(0.2):
+                bar.poll(connection)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield bar
+        finally:
+            ended.set()
+            watcher.join()
 
 
 def render_summary(results: list[TableResult]) -> RenderableType:
-    """The results as a table for a terminal, and where to look for refused rows."""
+    """The results as a table for a terminal, then a sentence on each problem."""
     table = RichTable(title="Loaded", title_justify="left")
     table.add_column("table", no_wrap=True)
     for name in ("files", "read", "new", "changed", "unchanged", "rejected", "seconds"):
         table.add_column(name, justify="right")
-    table.add_column("problem", overflow="fold")
+    table.add_column("problem")
+    sentences: list[RenderableType] = []
     for r in results:
-        problem = r.error or r.example or r.note or ""
-        style = "red" if r.error else "yellow" if r.rows_rejected else "dim"
-        table.add_row(
-            ".".join(part for part in (r.source, r.table) if part) or "-",
-            *(
-                f"{n:,}"
-                for n in (
-                    r.files,
-                    r.rows_read,
-                    r.rows_new,
-                    r.rows_changed,
-                    r.rows_unchanged,
-                    r.rows_rejected,
-                )
-            ),
-            f"{r.seconds:.1f}",
-            f"[{style}]{escape(problem)}[/{style}]",
-        )
+        name = ".".join(part for part in (r.source, r.table) if part) or "-"
+        counts = (
+            r.files, r.rows_read, r.rows_new, r.rows_changed, r.rows_unchanged, r.rows_rejected
+        )  # fmt: skip
+        if r.error:
+            problem = "[red]not all loaded[/red]"
+            sentences.append(f"[red]error:[/red] {escape(r.error)}")
+        elif r.rows_rejected:
+            problem = "[yellow]rows rejected[/yellow]"
+        else:
+            problem = "[dim]see below[/dim]" if r.note else ""
+        if r.example:
+            more = f" (and {r.rows_rejected - 1:,} more)" if r.rows_rejected > 1 else ""
+            sentences.append(f"[yellow]rejected:[/yellow] {escape(r.example)}{more}.")
+        if r.note:
+            sentences.append(f"[dim]note: {escape(r.note)}[/dim]")
+        table.add_row(name, *(f"{n:,}" for n in counts), f"{r.seconds:.1f}", problem)
     refused = sorted({r.source for r in results if r.rows_rejected})
-    if not refused:
-        return table
-    where = ", ".join(f"raw_{source}._rejected" for source in refused)
-    return Group(table, f"Every refused row stands with its line and its reason in {where}.")
+    if refused:
+        where = ", ".join(f"raw_{source}._rejected" for source in refused)
+        sentences.append(f"Every rejected row stands with its line and its reason in {where}.")
+    return Group(table, *sentences)

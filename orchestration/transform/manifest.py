@@ -103,7 +103,7 @@ def new_run_folder(folder: Path, name: str) -> Path:
     """
     runs = folder / "runs"
     run = runs / name
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     if (folder / PARTIAL_PARSE).exists():
         shutil.copy(folder / PARTIAL_PARSE, run)
     prune(runs, KEPT_RUNS)

@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 from conftest import DBT, ROOT
 
+from orchestration.extract.contract import tables
+
 SQL = sorted((ROOT / "models").rglob("*.sql"))
 
 
@@ -57,3 +59,14 @@ def test_every_mart_has_a_contract_a_key_and_a_word_on_every_column() -> None:
         assert model["config"]["contract"]["enforced"] is True, name
         assert any("unique_key" in t for t in model["data_tests"]), name
         assert all(c["description"] and c["data_type"] for c in model["columns"]), name
+
+
+def test_the_documentation_of_inputs_names_every_table_and_column() -> None:
+    text = (ROOT / "docs" / "inputs.md").read_text()
+    for (source, name), table in tables().items():
+        line = next((x for x in text.splitlines() if x.startswith(f"| `{source}/{name}` |")), "")
+        documented = [c.strip().strip("*") for c in line.split("|")[3].split(",")] if line else []
+        assert documented == list(table.payload), f"docs/inputs.md, {source}/{name}"
+        assert [c.strip().strip("*") for c in line.split("|")[3].split(",") if "**" in c] == [
+            c for c in table.payload if c in table.primary_key
+        ]

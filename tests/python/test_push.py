@@ -407,7 +407,7 @@ def test_a_plan_is_shown_and_nothing_is_sent_or_written(
     shown = text.getvalue()
     assert "Nothing was sent" in shown
     assert "aurelia:" in shown
-    assert "health_score: unset -> 0" in shown
+    assert "health_score: 0" in shown
     assert "@" not in shown
     assert warehouse.read_bytes() == before
     assert not (tmp_path / "warehouse.duckdb.wal").exists()

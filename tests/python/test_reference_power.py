@@ -297,7 +297,7 @@ MISTAKES: dict[str, Mistake] = {
         "zigpoll.responses",
         lambda r: {"question": r["question"] if r["answer"] != "WHITE GOLD" else None},
     ),
-    "free text as a label": in_rows("zigpoll.responses", lambda r: {"value_type": None}),
+    "free text as a label": in_rows("zigpoll.responses", lambda r: {"value_type": "vote"}),
     "unmapped answers dropped": in_rows(
         "zigpoll.responses",
         lambda r: {"answer": None if (r["answer"] or "").strip() == "Mauve" else r["answer"]},

@@ -20,10 +20,11 @@ final as (
         answer_map.attribute,
         answer_map.value as attribute_value,
         answer_map.answer is not null as is_mapped,
-        -- What may be shown: the choice as the map spells it. Free text stays in staging.
+        -- What may be shown: the choice as the map spells it, or one that is known to be a choice.
+        -- Free text, and what may be some, stays in staging.
         case
             when answer_map.answer is not null then trim(answer_map.answer)
-            when coalesce(responses.value_type, '') != 'dynamic-response'
+            when {{ text_or_null('responses.value_type') }} != 'dynamic-response'
                 then {{ text_or_null('responses.answer') }}
         end as answer_label,
         responses.loaded_at

@@ -71,8 +71,8 @@ returned as (
         on return_lines.shop_id = counted.shop_id and return_lines.order_id = counted.order_id
 ),
 
--- A resend has its own date, whatever its status but a test; a parent it names must count. One that only a
--- tag marks has no parent to ask.
+-- A resend has its own date, whatever its status but a test; a parent it names must count. One
+-- that only a tag marks has no parent to ask.
 resent as (
     select
         orders.shop_id,

@@ -1,5 +1,27 @@
-with scores as (
-    select * from {{ ref('customer_scores') }}
+with accounts as (
+    select
+        shop_id,
+        customer_id,
+        redacted_at
+    from {{ ref('stg_shopify__customers') }}
+),
+
+-- Who was erased on request is not written to, wherever else they are known.
+erased as (
+    select distinct customer_ids.customer_key
+    from accounts
+    inner join {{ ref('int_customer_ids') }} as customer_ids
+        on
+            accounts.shop_id = customer_ids.shop_id
+            and accounts.customer_id = customer_ids.customer_id
+    where accounts.redacted_at is not null
+),
+
+scores as (
+    select scores.*
+    from {{ ref('customer_scores') }} as scores
+    left join erased on scores.customer_key = erased.customer_key
+    where erased.customer_key is null
 ),
 
 profiles as (
@@ -13,13 +35,14 @@ profiles as (
     where has_profile
 ),
 
+-- Shopify has no owner any more behind the id of a merged account, a loop's included.
 customer_ids as (
     select
         shop_id,
         customer_id,
         customer_key
     from {{ ref('int_customer_ids') }}
-    where customer_id = surviving_customer_id
+    where merged_into_customer_id is null
 ),
 
 -- The behaviour score itself decays every day and would send everybody every day: its band says

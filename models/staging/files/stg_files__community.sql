@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('files', 'community'), ['shop_id', 'email', 'event_at']) }}
+    select *
+    from {{ latest_rows(
+        source('files', 'community'), ['shop_id', normal_email('email'), 'event_at']
+    ) }}
 ),
 
 final as (

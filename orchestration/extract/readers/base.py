@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -17,11 +18,6 @@ from orchestration.extract.landing import MAX_REJECTED_CONTENT, literal, quoted,
 
 EXTRA = "_extra"
 STAMP = "_loaded_at"
-BAD_BYTES = "\ufdd0"
-"""A noncharacter of Unicode, which no text contains, stands where bytes were not UTF-8."""
-
-Advance = Callable[[int], None]
-"""Hears how many bytes of a file have been read."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +32,23 @@ class Load:
     workspace: Path
 
 
-@dataclass
-class FileResult:
-    """What became of one file, in rows; `error` is set when it is no table at all."""
-
-    rows_read: int = 0
-    rows_rejected: int = 0
-    error: str | None = None
-    note: str | None = None
-
-
 class NotATable(Exception):
     """The file as a whole cannot be read as a table. The text goes on after the file's name."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """The ways of reading one format.
+
+    `likeness(load, path)` is the same for files that one statement can read together; it raises
+    `NotATable` (or `OSError`) for what is none. `fast(load, paths, likeness)` answers with the
+    rows it put into the stage, or raises `duckdb.Error` and has put none. `careful(load, path,
+    shown, likeness)` answers with rows read and rows refused.
+    """
+
+    likeness: Callable[[Load, Path], Any]
+    fast: Callable[[Load, list[Path], Any], int]
+    careful: Callable[[Load, Path, str, Any], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ def fast(load: Load, columns: Columns, relation: str) -> int:
     return int(inserted[0]) if inserted else 0
 
 
-def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str) -> FileResult:
-    """Convert a relation row by row, refusing the rows that cannot be.
+def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str) -> tuple[int, int]:
+    """Convert a relation row by row; answers with the rows read and the rows refused.
 
     The relation has `line`, `content` (the row as it was written) and `failure` (why it could not
     be taken apart, else null) beside the columns that `columns` speaks of.
@@ -197,7 +198,7 @@ def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str)
             end as landing_reason,
             case
                 when failure is not null or len(problems) > 0
-                    then replace(left(content, {MAX_REJECTED_CONTENT}), '{BAD_BYTES}', chr(65533))
+                    then left(content, {MAX_REJECTED_CONTENT})
             end as landing_content
         from judged
         """,
@@ -216,7 +217,7 @@ def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str)
         "from landing_parsed where landing_reason is not null",
     )
     connection.execute("drop table landing_parsed")
-    return FileResult(rows_read=good + bad, rows_rejected=bad)
+    return good + bad, bad
 
 
 def contract_name(table: Table, name: str, position: int) -> str:
@@ -238,13 +239,15 @@ def lacks_key(table: Table, found: list[str]) -> str:
 
 
 @contextmanager
-def plain_name(load: Load, path: Path) -> Iterator[str]:
-    """A name of the file in which DuckDB sees no pattern, such as the brackets of `export [1]`."""
-    absolute = str(path.absolute())
-    if not any(c in absolute for c in "*?["):
-        yield absolute
-        return
+def plain_names(load: Load, paths: list[Path]) -> Iterator[str]:
+    """SQL for a list of files, by names that DuckDB takes for no pattern (unlike `a [1].csv`)."""
     with tempfile.TemporaryDirectory(dir=load.workspace) as folder:
-        link = Path(folder) / ("file" + "".join(path.suffixes[-2:]))
-        link.symlink_to(absolute)
-        yield str(link)
+        plain = []
+        for i, path in enumerate(paths):
+            name = str(path.absolute())
+            if any(c in name for c in "*?["):
+                link = Path(folder) / f"{i}{''.join(path.suffixes[-2:])}"
+                link.symlink_to(path.absolute())
+                name = str(link)
+            plain.append(literal(name))
+        yield f"[{', '.join(plain)}]"

@@ -14,9 +14,8 @@ import duckdb
 from orchestration.extract.contract import Table
 from orchestration.extract.landing import literal
 from orchestration.extract.readers.base import (
-    Advance,
     Columns,
-    FileResult,
+    Format,
     Load,
     NotATable,
     careful,
@@ -24,9 +23,15 @@ from orchestration.extract.readers.base import (
     extra,
     fast,
     lacks_key,
-    plain_name,
+    plain_names,
 )
-from orchestration.extract.readers.lines import line_failure, open_text, stage_lines
+from orchestration.extract.readers.lines import (
+    MAX_LINE_BYTES,
+    line_failure,
+    open_text,
+    refuse_binary,
+    stage_lines,
+)
 
 DELIMITERS = ",;\t|"
 
@@ -36,7 +41,7 @@ class Header:
     """A CSV file's first record: its delimiter and its names, with contract columns as theirs."""
 
     delimiter: str
-    columns: list[str]
+    columns: tuple[str, ...]
     leads: bool
 
     def places(self, table: Table, text: Callable[[int], str]) -> Columns:
@@ -48,25 +53,19 @@ class Header:
         return Columns(known=known, unknown=unknown)
 
 
-def read_csv(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
-    """Read a CSV file into the stage. Raises `NotATable` when its header lacks the key."""
-    header = _csv_header(load.table, path)
-    try:
-        if not header.leads:
-            raise duckdb.InvalidInputException("blank lines before the header")
-        return FileResult(rows_read=_fast_csv(load, path, header))
-    except duckdb.Error:
-        return _careful_csv(load, path, shown, header, advance)
+def _header(load: Load, path: Path) -> Header:
+    """The header, by the delimiter under which it holds the whole primary key.
 
-
-def _csv_header(table: Table, path: Path) -> Header:
-    """The header, by the delimiter under which it holds the whole primary key."""
+    Files with one header are alike. Raises `NotATable` when the key is not whole.
+    """
+    refuse_binary(path)
+    table = load.table
     with open_text(path) as stream:
         beginning = stream.read(1 << 20).decode("utf-8-sig", errors="replace")
     found: list[str] = []
     for delimiter in DELIMITERS:
         names = _first_record(beginning, delimiter)
-        columns = [contract_name(table, name, i) for i, name in enumerate(names)]
+        columns = tuple(contract_name(table, name, i) for i, name in enumerate(names))
         if set(table.primary_key) <= set(columns):
             twice = sorted({c for c in columns if columns.count(c) > 1})
             if twice:
@@ -85,11 +84,14 @@ def _first_record(text: str, delimiter: str) -> list[str]:
         return []
 
 
-def _fast_csv(load: Load, path: Path, header: Header) -> int:
+def _fast(load: Load, paths: list[Path], header: Header) -> int:
+    """Let DuckDB read files of one header."""
+    if not header.leads:
+        raise duckdb.InvalidInputException("blank lines before the header")
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.columns)))
-    with plain_name(load, path) as name:
+    with plain_names(load, paths) as names:
         relation = (
-            f"read_csv({literal(name)}, columns = {{{columns}}}, header = true, "
+            f"read_csv({names}, columns = {{{columns}}}, header = true, "
             f"delim = {literal(header.delimiter)}, quote = '\"', escape = '\"', "
             "auto_detect = false, strict_mode = true, null_padding = false, "
             "hive_partitioning = false)"
@@ -97,14 +99,11 @@ def _fast_csv(load: Load, path: Path, header: Header) -> int:
         return fast(load, header.places(load.table, lambda i: f"nullif(c{i}, '')"), relation)
 
 
-def _careful_csv(
-    load: Load, path: Path, shown: str, header: Header, advance: Advance
-) -> FileResult:
+def _careful(load: Load, path: Path, shown: str, header: Header) -> tuple[int, int]:
     """Split a CSV file into records and fields in SQL, so that every record's line is known."""
     connection = load.connection
-    stage_lines(load, path, advance)
+    stage_lines(load, path)
     _stage_records(connection, header)
-    width = len(header.columns)
     relation = f"""(
         select
             line,
@@ -113,9 +112,8 @@ def _careful_csv(
             list_transform(
                 {_fields(header.delimiter)},
                 lambda f: nullif(case
-                    when starts_with(f, '"') then replace(
-                        substr(rtrim(f, chr(32) || chr(9)), 2,
-                            length(rtrim(f, chr(32) || chr(9))) - 2), '""', '"'
+                    when starts_with(ltrim(f, ' '), '"') then replace(
+                        regexp_extract(f, '^ *"((?:[^"]|"")*)"', 1), '""', '"'
                     )
                     else f
                 end, '')
@@ -126,7 +124,7 @@ def _careful_csv(
     result = careful(load, shown, columns, relation, extra(columns))
     connection.execute("drop table landing_lines")
     connection.execute("drop table landing_records")
-    return result if width and result.rows_read else FileResult(note="holds no rows")
+    return result
 
 
 def _patterns(delimiter: str) -> tuple[str, str, str]:
@@ -134,14 +132,14 @@ def _patterns(delimiter: str) -> tuple[str, str, str]:
     outside them; and one that ends within quotes when it starts there."""
     d = re.escape(delimiter)
     quoted_text = '(?:[^"]|"")*'
-    single = rf'"{quoted_text}"[ \t]*|[^"{d}][^{d}]*|'
-    outside = rf'(?:(?:{single}){d})*"{quoted_text}'
+    single = rf' *"{quoted_text}"[ \t]*|[^"{d}][^{d}]*|'
+    outside = rf'(?:(?:{single}){d})* *"{quoted_text}'
     within = rf'{quoted_text}|{quoted_text}"[ \t]*{d}{outside}'
     return single, outside, within
 
 
 def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> None:
-    """From `landing_lines` to `landing_records`: line, raw, overlong; header and blanks left out.
+    """From `landing_lines` to `landing_records`, of the same columns: no header, no blank lines.
 
     Whether a line starts within quotes depends on all lines before it. But each line maps that
     state to the next, and such maps compose: after the last line that forces a state, only those
@@ -158,6 +156,7 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
                 line,
                 raw,
                 overlong,
+                damaged,
                 not overlong and contains(raw, '"')
                     and regexp_full_match(raw, {literal(outside)}) as from_outside,
                 not overlong and (not contains(raw, '"')
@@ -189,32 +188,37 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
             line,
             raw,
             overlong,
+            damaged,
             count(*) filter (not starts_within) over (order by line) as record
         from started
     """)
     connection.execute(f"""
         create or replace temp table landing_records as
-        with grouped as (
+        with sized as (
+            select *, sum(strlen(raw)) over (partition by record) as bytes from landing_records
+        ),
+        grouped as (
             select
                 min(line) as line,
                 string_agg(raw, chr(10) order by line) as raw,
                 bool_or(overlong) as overlong,
+                bool_or(damaged) as damaged,
                 count(*) as lines,
                 record
-            from landing_records
+            from sized
+            where bytes <= {MAX_LINE_BYTES}
             group by record
         ),
-        broken as (
-            select record from grouped where lines > 1 and {_record_failure(header)} is not null
+        whole as (
+            select * from grouped where lines = 1 or {_record_failure(header)} is null
         ),
         records as (
-            select line, raw, overlong from grouped
-            where record not in (select record from broken)
+            select line, raw, overlong, damaged from whole
             union all
-            select line, raw, overlong from landing_records
-            where record in (select record from broken)
+            select line, raw, overlong, damaged from sized
+            where record not in (select record from whole)
         )
-        select line, rtrim(raw, chr(13)) as raw, overlong from records
+        select line, rtrim(raw, chr(13)) as raw, overlong, damaged from records
         where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
     """)
     connection.execute(
@@ -241,3 +245,6 @@ def _record_failure(header: Header) -> str:
         when len({fields}) <> {width}
             then 'the row has ' || len({fields}) || ' fields, the header has {width}'
     end"""
+
+
+FORMAT = Format(_header, _fast, _careful)

@@ -10,17 +10,21 @@ import duckdb
 from orchestration.extract.landing import literal, quoted
 from orchestration.extract.readers.base import (
     EXTRA,
-    Advance,
     Columns,
-    FileResult,
+    Format,
     Load,
     NotATable,
     careful,
     fast,
     merged_extra,
-    plain_name,
+    plain_names,
 )
-from orchestration.extract.readers.lines import MAX_LINE_BYTES, line_failure, stage_lines
+from orchestration.extract.readers.lines import (
+    MAX_LINE_BYTES,
+    line_failure,
+    refuse_binary,
+    stage_lines,
+)
 
 SAMPLED_ROWS = 2_048
 MAX_UNKNOWN_COLUMNS = 200
@@ -28,27 +32,24 @@ MAX_UNKNOWN_COLUMNS = 200
 _SCHEMA_ROW = "\u0001schema\u0001"
 
 
-def read_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
-    """Read JSON Lines into the stage. Raises `NotATable` when no line is an object."""
-    try:
-        return FileResult(rows_read=_fast_jsonl(load, path))
-    except duckdb.Error:
-        return _careful_jsonl(load, path, shown, advance)
+def _likeness(load: Load, path: Path) -> None:
+    """All JSON Lines are alike. Raises `NotATable` for what is no text."""
+    refuse_binary(path)
 
 
-def _fast_jsonl(load: Load, path: Path) -> int:
-    """Let DuckDB read the file by a schema that errs on any key it does not know.
+def _fast(load: Load, paths: list[Path], likeness: None) -> int:
+    """Let DuckDB read files by a schema that errs on any key it does not know.
 
     DuckDB passes over unknown keys when columns are given, and objects to them only when it found
     the columns by itself. So it finds them in a file of two rows, written here, that stands before
-    the real one and says which columns are text and which are JSON. It costs nothing on the real
-    file, and a key that appears on the last line alone is not lost.
+    the real ones and says which columns are text and which are JSON. It costs nothing on the real
+    files, and a key that appears on the last line alone is not lost.
     """
     table = load.table
     lists = {c for c, kind in table.columns.items() if kind == "varchar[]"}
     nested = {c for c, kind in table.columns.items() if kind == "json"}
-    with plain_name(load, path) as name:
-        unknown = _sampled_keys(load, name)
+    with plain_names(load, paths) as names:
+        unknown = _sampled_keys(load, names)
         schema: dict[str, object] = {c: ["x"] if c in lists else "x" for c in table.columns}
         # A column that is a number in one row and text in the other is JSON to DuckDB.
         first = {**schema, **dict.fromkeys([*nested, *unknown], 1)}
@@ -62,7 +63,7 @@ def _fast_jsonl(load: Load, path: Path) -> int:
             + "\n"
         )
         relation = (
-            f"read_json([{literal(str(path_of_schema))}, {literal(name)}], "
+            f"read_json(list_concat([{literal(str(path_of_schema))}], {names}), "
             "format = 'newline_delimited', records = 'true', auto_detect = true, "
             "maximum_sample_files = 1, map_inference_threshold = -1, "
             f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false) "
@@ -84,15 +85,15 @@ def _object_or_error(value: str) -> str:
     )
 
 
-def _sampled_keys(load: Load, name: str) -> list[str]:
-    """The keys outside the contract in the file's first rows.
+def _sampled_keys(load: Load, names: str) -> list[str]:
+    """The keys outside the contract in the files' first rows.
 
     Raises `duckdb.Error` when they cannot be columns, which leaves the file to the careful way.
     """
     found = [
         row[0]
         for row in load.connection.execute(
-            f"describe select * from read_json({literal(name)}, format = 'newline_delimited', "
+            f"describe select * from read_json({names}, format = 'newline_delimited', "
             f"records = 'true', auto_detect = true, sample_size = {SAMPLED_ROWS}, "
             "maximum_depth = 1, map_inference_threshold = -1, "
             f"maximum_object_size = {MAX_LINE_BYTES}, hive_partitioning = false)"
@@ -105,9 +106,10 @@ def _sampled_keys(load: Load, name: str) -> list[str]:
     return unknown
 
 
-def _careful_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> FileResult:
+def _careful(load: Load, path: Path, shown: str, likeness: None) -> tuple[int, int]:
+    """Take lines one by one. Raises `NotATable` when no line is an object."""
     connection, table = load.connection, load.table
-    stage_lines(load, path, advance)
+    stage_lines(load, path)
     lines, objects, bracketed = connection.execute("""
         select
             count(*),
@@ -117,9 +119,7 @@ def _careful_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> File
         from landing_lines
         where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
     """).fetchone() or (0, 0, False)
-    if lines == 0:
-        return FileResult(note="holds no rows")
-    if objects == 0 and (lines > 1 or not bracketed):
+    if lines and not objects and (lines > 1 or not bracketed):
         raise NotATable(
             "is not JSON Lines: none of its lines is a JSON object; write one object a line, "
             "without brackets around them or commas between them"
@@ -131,7 +131,7 @@ def _careful_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> File
     ))) end"""
     relation = f"""(
         with checked as (
-            select line, raw, overlong, not overlong and json_valid(raw) as is_json
+            select *, not overlong and json_valid(raw) as is_json
             from landing_lines
             where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
         ),
@@ -175,3 +175,6 @@ def _careful_jsonl(load: Load, path: Path, shown: str, advance: Advance) -> File
     )
     connection.execute("drop table landing_lines")
     return result
+
+
+FORMAT = Format(_likeness, _fast, _careful)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from orchestration.extract.landing import MAX_REJECTED_CONTENT
-from orchestration.extract.readers.base import BAD_BYTES, Advance, Load, NotATable
+from orchestration.extract.readers.base import Load, NotATable
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is refused without being read into memory. It is DuckDB's own limit for JSON."""
 
 BLOCK_BYTES = 8 * 1024 * 1024
+_SURROGATES = re.compile("[\udc80-\udcff]")
 
 
 def open_text(path: Path) -> IO[bytes]:
@@ -35,28 +37,22 @@ def refuse_binary(path: Path) -> None:
             )
 
 
-def _mark_bad_bytes(problem: UnicodeError) -> tuple[str, int]:
-    """The codec error handler that leaves a mark where bytes were not UTF-8."""
-    if not isinstance(problem, UnicodeDecodeError):
-        raise problem
-    return BAD_BYTES, problem.end
-
-
-codecs.register_error("health_mark", _mark_bad_bytes)
-
-
 @dataclass(frozen=True)
 class Block:
-    """Consecutive lines of a file. `overlong` says that the only line is the cut front of one."""
+    """Consecutive lines of a file.
+
+    `mark` stands in the text for each byte that is not UTF-8, if there are any. `overlong` says
+    that the only line is the cut front of one.
+    """
 
     first_line: int
     text: str
+    mark: str | None = None
     overlong: bool = False
 
 
 def blocks(
     stream: IO[bytes],
-    advance: Advance,
     *,
     block_bytes: int = BLOCK_BYTES,
     max_line: int = MAX_LINE_BYTES,
@@ -70,46 +66,55 @@ def blocks(
     skipping = False
     chunk = stream.read(block_bytes).removeprefix(codecs.BOM_UTF8)
     while chunk:
-        advance(len(chunk))
         if skipping:
             end = chunk.find(b"\n")
             if end < 0:
                 chunk = stream.read(block_bytes)
                 continue
-            yield Block(line, _decoded(overlong_front), overlong=True)
+            yield _block(line, overlong_front, overlong=True)
             line, chunk, skipping = line + 1, chunk[end + 1 :], False
         data = rest + chunk
         cut = data.rfind(b"\n") + 1
         if cut:
-            text = _decoded(data[:cut])
-            yield Block(line, text[:-1])
-            line += text.count("\n")
+            yield _block(line, data[: cut - 1])
+            line += data.count(b"\n", 0, cut)
         rest = data[cut:]
         if len(rest) > max_line:
             overlong_front, rest, skipping = rest[:MAX_REJECTED_CONTENT], b"", True
         chunk = stream.read(block_bytes)
     if skipping:
-        yield Block(line, _decoded(overlong_front), overlong=True)
+        yield _block(line, overlong_front, overlong=True)
     elif rest:
-        yield Block(line, _decoded(rest))
+        yield _block(line, rest)
 
 
-def _decoded(data: bytes) -> str:
-    """Lines as text, with a mark where bytes are not UTF-8."""
-    return data.decode("utf-8", errors="health_mark")
+def _block(first_line: int, data: bytes, *, overlong: bool = False) -> Block:
+    """Bytes as a block, whatever they are."""
+    try:
+        return Block(first_line, data.decode(), overlong=overlong)
+    except UnicodeDecodeError:
+        text = data.decode(errors="surrogateescape")
+    # Noncharacters mean nothing in Unicode, yet a text may hold one: take one that it does not.
+    mark = next((c for c in map(chr, range(0xFDD0, 0xFDF0)) if c not in text), "\ufdd0")
+    return Block(first_line, _SURROGATES.sub(mark, text), mark, overlong)
 
 
-def stage_lines(load: Load, path: Path, advance: Advance) -> None:
-    """Fill the temporary table `landing_lines`: line (from 1), raw, overlong."""
+def stage_lines(load: Load, path: Path) -> None:
+    """Fill the temporary table `landing_lines`: line (from 1), raw, overlong, damaged."""
     load.connection.execute(
-        "create or replace temp table landing_lines (line bigint, raw varchar, overlong boolean)"
+        "create or replace temp table landing_lines "
+        "(line bigint, raw varchar, overlong boolean, damaged boolean)"
     )
     with open_text(path) as stream:
-        for block in blocks(stream, advance):
+        for block in blocks(stream):
             load.connection.execute(
                 """
                 insert into landing_lines
-                select line, raw, $overlong or strlen(raw) > $max_line
+                select
+                    line,
+                    replace(raw, $mark, chr(65533)),
+                    $overlong or strlen(raw) > $max_line,
+                    $mark <> '' and contains(raw, $mark)
                 from (
                     select unnest(range($first, $first + len(lines))) as line, unnest(lines) as raw
                     from (
@@ -122,6 +127,7 @@ def stage_lines(load: Load, path: Path, advance: Advance) -> None:
                 {
                     "first": block.first_line,
                     "text": block.text,
+                    "mark": block.mark or "",
                     "overlong": block.overlong,
                     "max_line": MAX_LINE_BYTES,
                 },
@@ -132,5 +138,5 @@ def line_failure() -> str:
     """SQL `when` branches for lines that no format can read."""
     return (
         f"when overlong then 'the line is longer than {MAX_LINE_BYTES >> 20} MiB' "
-        f"when contains(raw, '{BAD_BYTES}') then 'the line holds bytes that are not UTF-8'"
+        "when damaged then 'the line holds bytes that are not UTF-8'"
     )

@@ -38,7 +38,7 @@ def answers(raw: Raw, clock: Clock, people: Identity, config: Config) -> dict[st
             continue
         pair = fold(row.get("question")), fold(row.get("answer"))
         attribute, value, label = config.answers.get(pair, (None, None, None))
-        if attribute is None and row.get("value_type") != FREE_TEXT:
+        if attribute is None and row.get("value_type") not in (None, "", FREE_TEXT):
             label = (row.get("answer") or "").strip() or None
         found.setdefault(shop_id, []).append(
             Answer(key, row["created_at"], day, row["response_id"], attribute, value, label)

@@ -1,0 +1,5 @@
+"""Run every benchmark and print its ratios."""
+
+from benchmarks import landing
+
+landing.main()

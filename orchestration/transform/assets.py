@@ -1,0 +1,289 @@
+"""dbt's models as Dagster assets, in two sets: those that no as-of day touches, and one partition
+a shop day for all that is scored."""
+
+# No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Config,
+    DailyPartitionsDefinition,
+    Output,
+)
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from packaging.version import Version, parse
+from pydantic import Field
+
+from orchestration.operate.failures import told_in_a_sentence
+from orchestration.settings import PROJECT_DIR, settings
+from orchestration.transform.build import check_shop
+from orchestration.transform.manifest import DBT, new_run_folder
+from orchestration.warehouse import connect
+
+# What the days of the run decide: the relation that holds them, and everything after it.
+FIRST_PARTITIONED = "int_as_of_days"
+PARTITIONED = f"{FIRST_PARTITIONED}+"
+POOL = "duckdb"
+OWNERS = ["team:analytics"]
+
+# The tables between the days and the marts hold the days of one build alone.
+BUILT_TOGETHER = (
+    "These models hold the days of one build, so what lies between the days and the models that "
+    "were chosen is built as well: %s"
+)
+
+
+class BuildConfig(Config):
+    """What a run may be asked for beyond its days."""
+
+    shop: str | None = Field(default=None, description="Score this shop only.")
+    zone: str | None = Field(default=None, description="Score the shops of this time zone only.")
+
+
+@dataclass(frozen=True)
+class BuildFacts:
+    """What decides the dbt call of a step.
+
+    `days` are the first and last shop day, both included; None for models without days. `models`
+    are the names that were chosen; None for the whole set.
+    """
+
+    days: tuple[date, date] | None = None
+    models: Sequence[str] | None = None
+
+
+def build_arguments(facts: BuildFacts) -> list[str]:
+    """The dbt command line of a step, without what dagster-dbt selects by itself.
+
+    The end of dbt's event-time window is exclusive. Both are plain dates, which no clock change
+    can shift.
+    """
+    arguments = ["build"]
+    if facts.days:
+        first, last = facts.days
+        arguments += ["--event-time-start", first.isoformat()]
+        arguments += ["--event-time-end", (last + timedelta(days=1)).isoformat()]
+        if facts.models is not None:
+            chosen = [f"{PARTITIONED},+{name}" for name in sorted(facts.models)]
+            arguments += ["--select", " ".join(chosen)]
+    return arguments
+
+
+def selected_group(fqn: Sequence[str]) -> str:
+    """The group of a model or seed: its layer, and `activation` apart from the other marts."""
+    layer, subject = fqn[1], fqn[2]
+    return subject if (layer, subject) == ("marts", "activation") else layer
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest, each test of several models attached to the last of them.
+
+    dagster-dbt shows a test as a check only when it knows whose check it is.
+    """
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    for node in manifest["nodes"].values():
+        parents = node["depends_on"].get("nodes", [])
+        if node["resource_type"] == "test" and not node.get("attached_node") and len(parents) > 1:
+            last = last_in_line(parents, manifest["parent_map"])
+            node["config"]["meta"] = {"dagster": {"ref": {"name": last.split(".")[2]}}}
+    return manifest
+
+
+def last_in_line(nodes: Iterable[str], parent_map: Mapping[str, Sequence[str]]) -> str:
+    """The node that comes after all others; where several do, the first by name."""
+    depths: dict[str, int] = {}
+
+    def depth(node: str) -> int:
+        if node not in depths:
+            depths[node] = 1 + max(map(depth, parent_map.get(node, [])), default=0)
+        return depths[node]
+
+    return min(nodes, key=lambda node: (-depth(node), node))
+
+
+class Translator(DagsterDbtTranslator):
+    """How dbt's words read in Dagster: keys are the names in the warehouse."""
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> AssetSpec:
+        """The spec of a model, seed or source, with its kind of relation and its subject."""
+        node = self.get_resource_props(manifest, unique_id)
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if node["resource_type"] == "source":
+            return spec
+        kind = "seed" if node["resource_type"] == "seed" else node["config"]["materialized"]
+        return spec.replace_attributes(kinds={"dbt", "duckdb", kind})
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        """Schema and name of the relation, such as `raw_shopify/orders` or `marts/customers`."""
+        name = dbt_resource_props.get("identifier") or dbt_resource_props["alias"]
+        return AssetKey([dbt_resource_props["schema"], name])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The layer, so that the groups read as the way the data goes."""
+        if dbt_resource_props["resource_type"] == "source":
+            return None
+        if dbt_resource_props["resource_type"] == "seed":
+            return "seeds"
+        return selected_group(dbt_resource_props["fqn"])
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The description, without the SQL that dagster-dbt adds."""
+        return str(dbt_resource_props["description"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        """One team owns all models."""
+        return OWNERS
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """dbt's tags, and the folder as `subject`: identity, orders, scoring and so on."""
+        return {
+            **super().get_tags(dbt_resource_props),
+            "subject": str(dbt_resource_props["fqn"][-2]),
+        }
+
+
+class Dbt(DbtCliResource):
+    """dbt as a subprocess. dagster-dbt would ask `dbt --version` on each call, which takes three
+    seconds and asks the package index for a newer one."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return parse(version("dbt-core"))
+
+
+def dbt_resource() -> Dbt:
+    """The dbt of this environment on this project, wherever the process was started."""
+    return Dbt(
+        project_dir=str(PROJECT_DIR),
+        profiles_dir=str(PROJECT_DIR),
+        dbt_executable=str(DBT),
+        global_config_flags=["--no-use-colors"],
+    )
+
+
+@contextmanager
+def environment(**values: str | None) -> Iterator[None]:
+    """Environment variables for the processes started within; None removes one."""
+    before = {name: os.environ.get(name) for name in values}
+    _set_environment(values)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def make_dbt_assets(
+    manifest: Mapping[str, Any], target: Path, partitions: DailyPartitionsDefinition
+) -> tuple[AssetsDefinition, AssetsDefinition]:
+    """Both sets: `unpartitioned`, and `scored`, which has one partition a shop day.
+
+    `target` is the folder of dbt's artefacts.
+    """
+    names = {
+        Translator().get_asset_key(node): str(node["name"])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed")
+    }
+    project = DbtProject(PROJECT_DIR, target_path=target)
+
+    @dbt_assets(
+        name="unpartitioned",
+        manifest=manifest,
+        project=project,
+        exclude=PARTITIONED,
+        dagster_dbt_translator=Translator(),
+        pool=POOL,
+    )
+    def unpartitioned(context: AssetExecutionContext, dbt: Dbt) -> Iterator[Any]:
+        yield from _build(context, dbt, BuildFacts(), BuildConfig(), target)
+
+    @dbt_assets(
+        name="scored",
+        manifest=manifest,
+        project=project,
+        select=PARTITIONED,
+        partitions_def=partitions,
+        backfill_policy=BackfillPolicy.single_run(),
+        dagster_dbt_translator=Translator(),
+        pool=POOL,
+    )
+    def scored(context: AssetExecutionContext, dbt: Dbt, config: BuildConfig) -> Iterator[Any]:
+        keys = context.partition_key_range
+        facts = BuildFacts(
+            days=(date.fromisoformat(keys.start), date.fromisoformat(keys.end)),
+            models=[names[k] for k in context.selected_asset_keys] if _is_part(context) else None,
+        )
+        yield from _build(context, dbt, facts, config, target)
+
+    return unpartitioned, scored
+
+
+def _is_part(context: AssetExecutionContext) -> bool:
+    """Whether fewer than all assets of the step's set were chosen."""
+    definition = context.assets_def
+    return bool(definition.keys_by_output_name != definition.node_keys_by_output_name)
+
+
+def _build(
+    context: AssetExecutionContext,
+    dbt: Dbt,
+    facts: BuildFacts,
+    config: BuildConfig,
+    target: Path,
+) -> Iterator[Any]:
+    """One dbt build, its events as Dagster's."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    # A held lock is said in a sentence, before dbt says it in a stack trace.
+    with told_in_a_sentence(), connect(settings().warehouse_path) as connection:
+        if config.shop:
+            check_shop(connection, config.shop)
+    part = _is_part(context)
+    step = f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}"
+    with environment(
+        HEALTH_BUILD_SHOP=config.shop,
+        HEALTH_BUILD_ZONE=config.zone,
+        # Of a part, a test that also reads what is not built now would compare old with new.
+        DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
+    ):
+        invocation = dbt.cli(
+            build_arguments(facts), context=context, target_path=new_run_folder(target, step)
+        )
+    chosen = {key.to_python_identifier() for key in context.selected_asset_keys}
+    besides = []
+    try:
+        for event in invocation.stream().fetch_column_metadata():
+            if isinstance(event, Output) and event.output_name not in chosen:
+                besides.append(event.output_name)
+            else:
+                yield event
+    finally:
+        # The columns were read through a connection of this process, which would keep the file.
+        if DuckDBConnectionManager._ENV is not None:
+            DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if besides:
+        context.log.info(BUILT_TOGETHER, ", ".join(sorted(besides)))
