@@ -4,6 +4,7 @@
 import io
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 from dagster import (
@@ -29,6 +30,8 @@ from orchestration.settings import DESTINATIONS, Settings, settings
 from orchestration.transform.assets import OWNERS, POOL
 
 GROUP = "push"
+# How many executions of a check are looked through for one that is not still to come.
+HISTORY = 50
 PLAN = AssetKey(["activation", "plan"])
 LEDGER = AssetKey(["activation", "ledger"])
 OFF = "off: HEALTH_PUSH_ENABLED is not 1, so this is the plan and nothing was sent"
@@ -48,13 +51,24 @@ def hold_reason(tags: Mapping[str, str], latest: Collection[date], *, enabled: b
 
 
 def unpassed(instance: DagsterInstance, guards: Sequence[AssetCheckKey]) -> list[str]:
-    """The blocking checks whose last execution did not pass, or that never ran, by name."""
-    names = []
-    for key in guards:
-        record = instance.get_latest_asset_check_evaluation_record(key)
-        if record is None or record.status != AssetCheckExecutionRecordStatus.SUCCEEDED:
-            names.append(f"{key.asset_key.to_user_string()}:{key.name}")
-    return sorted(names)
+    """The blocking checks that did not pass when they last ran, or never ran, by name."""
+
+    @cache
+    def is_to_come(run_id: str) -> bool:
+        """Whether a run may still get to its checks, or was called off before it began."""
+        record = instance.get_run_record_by_id(run_id)
+        return record is None or record.start_time is None or not record.dagster_run.is_finished
+
+    def passed(key: AssetCheckKey) -> bool:
+        for record in instance.event_log_storage.get_asset_check_execution_history(key, HISTORY):
+            if record.status == AssetCheckExecutionRecordStatus.PLANNED and is_to_come(
+                record.run_id
+            ):
+                continue
+            return bool(record.status == AssetCheckExecutionRecordStatus.SUCCEEDED)
+        return False
+
+    return sorted(f"{k.asset_key.to_user_string()}:{k.name}" for k in guards if not passed(k))
 
 
 def only(everything: Settings, destination: str) -> Settings:

@@ -69,9 +69,9 @@ def build_arguments(facts: BuildFacts) -> list[str]:
     """The dbt command line of a step, without what dagster-dbt selects by itself.
 
     The end of dbt's event-time window is exclusive. Both are plain dates, which no clock change
-    can shift.
+    can shift. Unit tests are about code, not about data: they are for `make test`.
     """
-    arguments = ["build"]
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     if facts.days:
         first, last = facts.days
         arguments += ["--event-time-start", first.isoformat()]

@@ -35,6 +35,7 @@ from orchestration.transform.assets import BuildFacts, build_arguments
 from orchestration.transform.build import target_path
 
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
+BUILD = ["build", "--exclude-resource-type", "unit_test"]
 NEW_YORK, TOKYO = "America/New_York", "Asia/Tokyo"
 
 
@@ -67,7 +68,7 @@ def materializations(result: dg.ExecuteInProcessResult) -> list[Any]:
 
 
 def test_models_without_days_are_built_without_a_window() -> None:
-    assert build_arguments(BuildFacts()) == ["build"]
+    assert build_arguments(BuildFacts()) == BUILD
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_models_without_days_are_built_without_a_window() -> None:
 def test_days_become_a_window_whose_end_is_exclusive(first: str, last: str, end: str) -> None:
     window = (date.fromisoformat(first), date.fromisoformat(last))
     assert build_arguments(BuildFacts(days=window)) == [
-        "build", "--event-time-start", first, "--event-time-end", end,
+        *BUILD, "--event-time-start", first, "--event-time-end", end,
     ]  # fmt: skip
 
 
@@ -261,6 +262,34 @@ def test_guards_are_checks_that_passed_when_they_last_ran(instance: dg.DagsterIn
     assert activate.unpassed(instance, GUARDS) == []
     checked(instance, "keys_are_unique")
     assert activate.unpassed(instance, GUARDS) == both[1:]
+
+
+def planned(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """A run of the plan's checks that waits in the queue."""
+    job = dg.define_asset_job("checks", dg.AssetSelection.checks(plan_checks))
+    known = dg.Definitions([dg.AssetSpec(activate.PLAN)], asset_checks=[plan_checks], jobs=[job])
+    return instance.create_run_for_job(known.resolve_job_def("checks"))
+
+
+def test_a_run_that_waits_for_its_turn_unmakes_no_check_and_one_that_died_does(
+    instance: dg.DagsterInstance,
+) -> None:
+    checked(instance, "keys_are_unique", "nothing_is_null")
+    run = planned(instance)
+    record = instance.get_latest_asset_check_evaluation_record(GUARDS[0])
+    assert record
+    assert record.run_id == run.run_id
+    assert activate.unpassed(instance, GUARDS) == []
+    # Called off before it began, it changed nothing.
+    instance.report_run_canceled(planned(instance))
+    assert activate.unpassed(instance, GUARDS) == []
+    # Begun, it may have changed anything once it is over.
+    instance.report_dagster_event(
+        dg.DagsterEvent(event_type_value="PIPELINE_START", job_name=run.job_name), run.run_id
+    )
+    assert activate.unpassed(instance, GUARDS) == []
+    instance.report_run_failed(run)
+    assert len(activate.unpassed(instance, GUARDS)) == 2
 
 
 def test_a_push_plans_until_it_is_switched_on_and_then_waits_for_its_checks(
@@ -557,6 +586,7 @@ def test_runs_that_died_with_their_console_give_their_slot_back(tmp_path: Path) 
             }
             later = instance.create_run_for_job(waits).run_id
             storage = instance.event_log_storage
+            storage.initialize_concurrency_limit_to_default(transform.POOL)
             assert storage.claim_concurrency_slot(
                 transform.POOL, runs["dead"], "waiting"
             ).is_claimed

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from orchestration.extract import conversions, landing
 from orchestration.extract.contract import Table, tables
 from orchestration.extract.files import TableResult, load_directory, render_summary
 from orchestration.extract.readers import Load, ReadResult, delimited, jsonl, lines, read_files
+from orchestration.settings import PROJECT_DIR
 
 NOON = datetime(2026, 6, 1, 12)
 ORDERS = ("shopify", "orders")
@@ -1191,3 +1193,53 @@ def test_the_command_ends_with_one_when_a_file_failed(shop: Shop, health: Any) -
     assert "Traceback" not in done.stdout + done.stderr
     done = health("load", str(shop.folder / "none"), warehouse=shop.warehouse, expect=1)
     assert "There is no folder" in done.stderr
+
+
+# --- The document ---------------------------------------------------------------------------------
+
+
+DOCUMENT = PROJECT_DIR / "docs" / "inputs.md"
+TYPES = {
+    "id": "varchar",
+    "time": "timestamp",
+    "date": "date",
+    "amount": "decimal(18,4)",
+    "whole number": "bigint",
+    "number": "double",
+    "true or false": "boolean",
+    "text list": "varchar[]",
+    "JSON object": "json",
+}
+
+
+def test_the_document_tells_the_type_of_every_column() -> None:
+    """The table of types goes by names; each name of the contract must lead to its type."""
+    patterns = {}
+    for line in DOCUMENT.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and cells[1] in TYPES:
+            for pattern in cells[2].replace("`", "").split(", "):
+                patterns[pattern] = TYPES[cells[1]]
+    for table in tables().values():
+        for column, kind in table.payload.items():
+            told = {t for pattern, t in patterns.items() if fnmatchcase(column, pattern)}
+            assert told == ({kind} if kind != "varchar" or conversions.is_id(column) else set()), (
+                f"docs/inputs.md: {table.relation}.{column}"
+            )
+
+
+def test_the_examples_of_the_document_are_what_a_load_says(shop: Shop) -> None:
+    shop.put(
+        "shopify/orders/2026-05.csv",
+        'shop_id,order_id,total_amount\na,1,1\na,2,2\na,3,"12,50"\n',
+    )
+    shop.put("shopify/shops/shops.csv", "shop_id,iana_timezone\na,New York\n")
+    shop.put("shopify/orders/2026-05.jsonl", "".join(
+        f'{{"shop_id":"a","order_id":{i}}}\n' for i in range(10, 1880)
+    ) + '{"shop_id"')  # fmt: skip
+    shop.load()
+    text = DOCUMENT.read_text()
+    for file, line, field, reason, _ in shop.rejected():
+        assert f"| {file} | {line} | {field or ''}" in text
+        assert f"| {reason} |" in text
+    assert len(shop.rejected()) == 3
