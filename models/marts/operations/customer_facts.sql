@@ -78,5 +78,15 @@ final as (
     select * from said
 )
 
-select * from final
+select
+    shop_id,
+    customer_key,
+    fact_kind,
+    fact_date,
+    end_date,
+    fact_id,
+    occurred_at,
+    description,
+    amount
+from final
 where customer_key is not null
