@@ -91,6 +91,7 @@ def build_environment(request: BuildRequest, warehouse: Path) -> Iterator[None]:
     if warehouse != DEFAULT_WAREHOUSE:
         os.environ["DUCKDB_PATH"] = str(warehouse)
     os.environ.pop("HEALTH_BUILD_SHOP", None)
+    os.environ.pop("HEALTH_BUILD_ZONE", None)
     if request.shop:
         os.environ["HEALTH_BUILD_SHOP"] = request.shop
     try:

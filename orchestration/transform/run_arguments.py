@@ -12,7 +12,7 @@ from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-ARGUMENTS = {"health_shop": "HEALTH_BUILD_SHOP"}
+ARGUMENTS = {"health_shop": "HEALTH_BUILD_SHOP", "health_zone": "HEALTH_BUILD_ZONE"}
 
 
 class Plugin(BasePlugin):

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +18,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import ROOT, require
+from conftest import HEALTH, ROOT, require
 from playwright.sync_api import Page, sync_playwright
 from push_warehouse import confirmed, query
 
@@ -115,10 +114,7 @@ class Console:
         }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable, "-c",
-                    f"from orchestration.operate.console import serve; serve({port})",
-                ],
+                [str(HEALTH), "ui", "--port", str(port)],
                 cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

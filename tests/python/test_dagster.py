@@ -649,10 +649,11 @@ def test_the_days_decide_which_models_have_partitions(graph: Any, manifest: dict
     assert len(after) > 20
 
 
-def test_a_backfill_of_many_days_is_one_run(graph: Any) -> None:
+def test_a_backfill_of_many_days_is_one_run(graph: Any, defs: dg.Definitions) -> None:
     partitioned = [k for k in graph.get_all_asset_keys() if graph.get(k).partitions_def]
     assert {graph.get(k).backfill_policy for k in partitioned} == {dg.BackfillPolicy.single_run()}
     assert {graph.get(k).partitions_def.start.date() for k in partitioned} == {settings().first_day}
+    assert defs.resolve_job_def("replay").backfill_policy == dg.BackfillPolicy.single_run()
 
 
 def test_whatever_opens_the_file_waits_for_its_turn(defs: dg.Definitions) -> None:
@@ -756,6 +757,8 @@ def test_each_zone_scores_its_own_yesterday(
 
 # --- runs, on a simulated shop ---------------------------------------------------------------
 
+# They share one shop, and one takes up where another ended.
+one_worker = pytest.mark.xdist_group("dagster")
 FIRST = date(2025, 12, 20)
 
 
@@ -835,6 +838,7 @@ def daily(shop: Shop) -> dg.ExecuteInProcessResult:
     )
 
 
+@one_worker
 def test_a_day_from_files_to_plan(daily: dg.ExecuteInProcessResult, shop: Shop) -> None:
     assert daily.success
     done = materialized(daily)
@@ -848,6 +852,7 @@ def test_a_day_from_files_to_plan(daily: dg.ExecuteInProcessResult, shop: Shop) 
     assert metadata(daily, "push", "klaviyo")["state"].value.startswith("held: 2025-12-30 is not")
 
 
+@one_worker
 def test_a_run_records_columns_and_where_they_come_from(daily: dg.ExecuteInProcessResult) -> None:
     found = metadata(daily, "marts", "customer_scores")
     columns = {c.name: c for c in found["dagster/column_schema"].schema.columns}
@@ -858,18 +863,20 @@ def test_a_run_records_columns_and_where_they_come_from(daily: dg.ExecuteInProce
     ]
 
 
+@one_worker
 def test_every_check_of_a_run_was_made(daily: dg.ExecuteInProcessResult, shop: Shop) -> None:
     made = {(e.asset_key, e.check_name) for e in daily.get_asset_check_evaluations()}
     expected = {(k.asset_key, k.name) for k in shop.defs.resolve_asset_graph().asset_check_keys}
     assert expected - made == set()
 
 
-@pytest.mark.xfail(reason="int_as_of_days does not yet read the run argument `zone`", strict=True)
+@one_worker
 def test_a_zones_run_scores_its_own_shops(daily: dg.ExecuteInProcessResult, shop: Shop) -> None:
     assert ("aurelia", day(10)) in shop.scored_days()
     assert ("hoshi", day(10)) not in shop.scored_days()
 
 
+@one_worker
 def test_a_range_of_days_is_one_build(daily: dg.ExecuteInProcessResult, shop: Shop) -> None:
     before, builds = shop.scored_days(), shop.builds
     result = shop.run(
@@ -889,6 +896,7 @@ def test_a_range_of_days_is_one_build(daily: dg.ExecuteInProcessResult, shop: Sh
     ]
 
 
+@one_worker
 def test_one_model_of_another_day_is_built_from_that_days_parents(
     daily: dg.ExecuteInProcessResult, shop: Shop
 ) -> None:
@@ -903,6 +911,7 @@ def test_one_model_of_another_day_is_built_from_that_days_parents(
     ]
 
 
+@one_worker
 def test_an_unknown_shop_is_told_in_a_sentence(
     daily: dg.ExecuteInProcessResult, shop: Shop
 ) -> None:
@@ -916,6 +925,7 @@ def test_an_unknown_shop_is_told_in_a_sentence(
     assert said.description == "There is no shop 'nobody'. Shops that have landed: aurelia, hoshi."
 
 
+@one_worker
 def test_a_check_that_fails_holds_the_push(
     daily: dg.ExecuteInProcessResult, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

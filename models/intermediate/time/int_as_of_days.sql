@@ -1,7 +1,9 @@
 {% set window = as_of_window() %}
 with shops as (
     select * from {{ ref('int_shops') }}
-    where shop_id = coalesce({{ run_argument('shop') }}, shop_id)
+    where
+        shop_id = coalesce({{ run_argument('shop') }}, shop_id)
+        and coalesce(iana_timezone = {{ run_argument('zone') }}, true)
 ),
 
 clock as (
