@@ -257,11 +257,12 @@ def _shown_progress(
 
 def render_summary(results: list[TableResult]) -> RenderableType:
     """The results as a table for a terminal, then a sentence on each problem."""
-    table = RichTable(title="Loaded", title_justify="left")
+    # Without frames the numbers fit a terminal of 80 columns, whole.
+    table = RichTable(title="Loaded", title_justify="left", box=None)
     table.add_column("table", no_wrap=True)
-    for name in ("files", "read", "new", "changed", "unchanged", "rejected", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("problem")
+    for name in ("files", "read", "new", "changed", "same", "rejected", "sec"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
     sentences: list[RenderableType] = []
     for r in results:
         name = ".".join(part for part in (r.source, r.table) if part) or "-"
