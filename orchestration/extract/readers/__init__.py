@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from orchestration.extract.readers import delimited, jsonl, parquet
-from orchestration.extract.readers.base import Format, Load, NotATable
+from orchestration.extract.readers.base import GAVE_UP, Format, Load, NotATable
 
 __all__ = ["Load", "ReadResult", "format_of", "read_files"]
 
@@ -119,7 +117,7 @@ def _read_batch(load: Load, batch: list[_File], result: ReadResult) -> None:
     with _told(result, first.shown):
         try:
             rows = first.format.fast(load, [file.path for file in batch], first.likeness)
-        except duckdb.Error:
+        except GAVE_UP:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 _read_batch(load, batch[:middle], result)

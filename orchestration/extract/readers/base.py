@@ -19,6 +19,10 @@ from orchestration.extract.landing import MAX_REJECTED_CONTENT, literal, quoted,
 EXTRA = "_extra"
 STAMP = "_loaded_at"
 
+GAVE_UP = (duckdb.Error, UnicodeDecodeError)
+"""What the fast way raises: DuckDB may quote a cut character in its message, which Python cannot
+decode."""
+
 
 @dataclass(frozen=True)
 class Load:
@@ -42,7 +46,7 @@ class Format:
 
     `likeness(load, path)` is the same for files that one statement can read together; it raises
     `NotATable` (or `OSError`) for what is none. `fast(load, paths, likeness)` answers with the
-    rows it put into the stage, or raises `duckdb.Error` and has put none. `careful(load, path,
+    rows it put into the stage, or raises one of `GAVE_UP` and has put none. `careful(load, path,
     shown, likeness)` answers with rows read and rows refused.
     """
 
@@ -98,7 +102,7 @@ def merged_extra(own: str, gathered: str) -> str:
 
 
 def fast(load: Load, columns: Columns, relation: str) -> int:
-    """Insert a relation whole, or raise `duckdb.Error` and leave the stage as it was."""
+    """Insert a relation whole, or raise one of `GAVE_UP` and leave the stage as it was."""
     table = load.table
     chosen = []
     for column, kind in table.columns.items():
@@ -125,6 +129,38 @@ def fast(load: Load, columns: Columns, relation: str) -> int:
     return int(inserted[0]) if inserted else 0
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What may be wrong with a field: SQL for whether it is, and SQL for how the sentence ends."""
+
+    field: str
+    holds: str
+    why: str
+
+
+def _problems(table: Table, columns: Columns) -> list[_Problem]:
+    """All that may be wrong with a row's fields, where `v0`, `v1`, ... are the values and `t0`,
+    `t1`, ... the texts of the contract's columns, in its order."""
+    key = ", ".join(table.primary_key)
+    found = []
+    for i, column in enumerate(table.columns):
+        if column == EXTRA:
+            if column in columns.known:
+                holds = f"t{i} <> '' and landed_json(t{i}) is null"
+                found.append(_Problem(column, holds, "'is not a JSON object'"))
+            continue
+        if column in columns.known and conversions.can_fail(table, column):
+            expectation = literal(conversions.expectation(table, column))
+            why = f"""'"' || left(t{i}, 60) || '" ' || {expectation}"""
+            found.append(_Problem(column, f"v{i} is null and t{i} <> ''", why))
+        if column in table.primary_key:
+            holds = f"v{i} is null"
+            if column in columns.known:
+                holds += f" and coalesce(t{i}, '') = ''"
+            found.append(_Problem(column, holds, literal(f"is missing, and every row needs {key}")))
+    return found
+
+
 def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str) -> tuple[int, int]:
     """Convert a relation row by row; answers with the rows read and the rows refused.
 
@@ -132,43 +168,22 @@ def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str)
     be taken apart, else null) beside the columns that `columns` speaks of.
     """
     table, connection = load.table, load.connection
-    missing = ", ".join(c for c in table.primary_key)
-    converted, problems = [], []
-    for position, (column, kind) in enumerate(table.columns.items()):
-        value = f"v{position}"
+    converted = []
+    for i, (column, kind) in enumerate(table.columns.items()):
+        text = columns.known.get(column)
         if column == EXTRA:
-            converted.append(f"{extra} as {value}")
-            continue
-        if column in columns.native:
-            converted.append(f"{columns.native[column]} as {value}")
-        elif column in columns.known:
-            text = columns.known[column]
-            converted.append(f"{conversions.value(table, column, text)} as {value}")
-            converted.append(f"{text} as t{position}")
-            if conversions.can_fail(table, column):
-                sentence = (
-                    f"'\"' || left(t{position}, 60) || '\" ' || "
-                    f"{literal(conversions.expectation(table, column))}"
-                )
-                problems.append(
-                    f"case when {value} is null and t{position} <> '' "
-                    f"then {{'field': {literal(column)}, 'why': {sentence}}} end"
-                )
+            value = extra
+        elif column in columns.native:
+            value = columns.native[column]
         else:
-            converted.append(f"null::{kind} as {value}")
-        if column in table.primary_key:
-            text = f"coalesce(t{position}, '') = ''" if column in columns.known else "true"
-            problems.append(
-                f"case when {value} is null and {text} then {{'field': {literal(column)}, "
-                f"'why': {literal(f'is missing, and every row needs {missing}')}}} end"
-            )
-    if EXTRA in columns.known:
-        text = columns.known[EXTRA]
-        converted.append(f"{text} as tx")
-        problems.append(
-            f"case when tx <> '' and landed_json(tx) is null then {{'field': '{EXTRA}', "
-            "'why': 'is not a JSON object'} end"
-        )
+            value = conversions.value(table, column, text) if text else f"null::{kind}"
+        converted.append(f"{value} as v{i}")
+        converted += [f"{text} as t{i}"] if text else []
+    problems = _problems(table, columns)
+    reasons = ", ".join(
+        f"case when {p.holds} then {{'field': {literal(p.field)}, 'why': {p.why}}} end"
+        for p in problems
+    )
     stored = ", ".join(
         f"coalesce(v{i}, $loaded_at) as {quoted(c)}" if c == STAMP else f"v{i} as {quoted(c)}"
         for i, c in enumerate(table.columns)
@@ -180,26 +195,25 @@ def careful(load: Load, shown: str, columns: Columns, relation: str, extra: str)
             select line, content, failure, {", ".join(converted)} from {relation}
         ),
         judged as (
-            select *, case when failure is null then list_filter(
-                [{", ".join(problems)}], lambda p: p is not null
-            ) end as problems
+            select
+                *,
+                case
+                    when failure is not null then [{{'field': null::varchar, 'why': failure}}]
+                    when {" or ".join(f"({p.holds})" for p in problems)}
+                        then list_filter([{reasons}], lambda p: p is not null)
+                end as problems
             from converted
         )
         select
             {stored},
             line as landing_line,
             problems[1].field as landing_field,
-            case
-                when failure is not null then failure
-                when len(problems) > 0 then list_aggregate(
-                    list_transform(problems, lambda p: p.field || ' ' || p.why),
-                    'string_agg', '; '
-                )
-            end as landing_reason,
-            case
-                when failure is not null or len(problems) > 0
-                    then left(content, {MAX_REJECTED_CONTENT})
-            end as landing_content
+            list_aggregate(
+                list_transform(problems, lambda p: concat_ws(' ', p.field, p.why)),
+                'string_agg', '; '
+            ) as landing_reason,
+            case when problems is not null then left(content, {MAX_REJECTED_CONTENT}) end
+                as landing_content
         from judged
         """,
         {"loaded_at": load.loaded_at},

@@ -109,18 +109,17 @@ def _careful(load: Load, path: Path, shown: str, header: Header) -> tuple[int, i
             line,
             raw as content,
             {_record_failure(header)} as failure,
-            list_transform(
-                {_fields(header.delimiter)},
-                lambda f: nullif(case
-                    when starts_with(ltrim(f, ' '), '"') then replace(
-                        regexp_extract(f, '^ *"((?:[^"]|"")*)"', 1), '""', '"'
-                    )
+            case
+                when contains(raw, '"') then list_transform(fields, lambda f: case
+                    when starts_with(ltrim(f, ' '), '"')
+                        then replace(regexp_extract(f, '^ *"((?:[^"]|"")*)"', 1), '""', '"')
                     else f
-                end, '')
-            ) as f
+                end)
+                else fields
+            end as f
         from landing_records
     )"""
-    columns = header.places(load.table, lambda i: f"f[{i + 1}]")
+    columns = header.places(load.table, lambda i: f"nullif(f[{i + 1}], '')")
     result = careful(load, shown, columns, relation, extra(columns))
     connection.execute("drop table landing_lines")
     connection.execute("drop table landing_records")
@@ -139,11 +138,12 @@ def _patterns(delimiter: str) -> tuple[str, str, str]:
 
 
 def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> None:
-    """From `landing_lines` to `landing_records`, of the same columns: no header, no blank lines.
+    """From `landing_lines` to `landing_records`, with their fields: no header, no blank lines.
 
     Whether a line starts within quotes depends on all lines before it. But each line maps that
     state to the next, and such maps compose: after the last line that forces a state, only those
-    that swap it count. So one window finds it for all lines at once.
+    that swap it count. So windows find it for all lines at once. (Sums over rows: DuckDB streams
+    those, while a filtered count over a running window takes it minutes.)
 
     A quote that is never closed would swallow what follows; where a record of several lines does
     not come out right, each of its lines is taken for a record of its own.
@@ -166,7 +166,8 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
         forced as (
             select
                 *,
-                count(*) filter (from_outside = from_within) over (order by line) as run
+                sum((from_outside = from_within)::int)
+                    over (order by line rows unbounded preceding) as run
             from mapped
         ),
         ended as (
@@ -175,8 +176,8 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
                 (
                     coalesce(max(case when from_outside = from_within then from_outside::int end)
                         over (partition by run), 0)
-                    + count(*) filter (from_outside and not from_within)
-                        over (partition by run order by line)
+                    + sum((from_outside and not from_within)::int)
+                        over (partition by run order by line rows unbounded preceding)
                 ) % 2 = 1 as ends_within
             from forced
         ),
@@ -189,7 +190,7 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
             raw,
             overlong,
             damaged,
-            count(*) filter (not starts_within) over (order by line) as record
+            sum((not starts_within)::int) over (order by line rows unbounded preceding) as record
         from started
     """)
     connection.execute(f"""
@@ -210,16 +211,16 @@ def _stage_records(connection: duckdb.DuckDBPyConnection, header: Header) -> Non
             group by record
         ),
         whole as (
-            select * from grouped where lines = 1 or {_record_failure(header)} is null
-        ),
-        records as (
-            select line, raw, overlong, damaged from whole
-            union all
-            select line, raw, overlong, damaged from sized
-            where record not in (select record from whole)
+            select *
+            from (select *, {_fields(header.delimiter)} as fields from grouped where lines > 1)
+            where {_record_failure(header)} is null
         )
-        select line, rtrim(raw, chr(13)) as raw, overlong, damaged from records
-        where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
+        select line, raw, overlong, damaged, fields from whole
+        union all
+        select line, raw, overlong, damaged, {_fields(header.delimiter)} as fields
+        from sized
+        where record not in (select record from whole)
+            and trim(raw, chr(32) || chr(9) || chr(13)) <> ''
     """)
     connection.execute(
         "delete from landing_records where line = (select min(line) from landing_records)"
@@ -230,20 +231,24 @@ def _fields(delimiter: str) -> str:
     """SQL: the fields of the record `raw`, quotes still on."""
     single, _, _ = _patterns(delimiter)
     pattern = f"{re.escape(delimiter)}({single})"
-    return f"regexp_extract_all({literal(delimiter)} || rtrim(raw, chr(13)), {literal(pattern)}, 1)"
+    record = "rtrim(raw, chr(13))"
+    return f"""case
+        when contains(raw, '"')
+            then regexp_extract_all({literal(delimiter)} || {record}, {literal(pattern)}, 1)
+        else string_split({record}, {literal(delimiter)})
+    end"""
 
 
 def _record_failure(header: Header) -> str:
-    """SQL: why the record `raw` cannot be taken apart, or null."""
-    fields = _fields(header.delimiter)
+    """SQL: why the record `raw` cannot be taken apart into `fields`, or null."""
     width = len(header.columns)
     return f"""case
         {line_failure()}
-        when list_sum(list_transform({fields}, lambda f: length(f) + 1))
+        when contains(raw, '"') and list_sum(list_transform(fields, lambda f: length(f) + 1))
             <> length(rtrim(raw, chr(13))) + 1
             then 'the quotes in the row do not match up'
-        when len({fields}) <> {width}
-            then 'the row has ' || len({fields}) || ' fields, the header has {width}'
+        when len(fields) <> {width}
+            then 'the row has ' || len(fields) || ' fields, the header has {width}'
     end"""
 
 

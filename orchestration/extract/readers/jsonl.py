@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.extract.landing import literal, quoted
+from orchestration.extract.landing import literal, quoted, scalar
 from orchestration.extract.readers.base import (
     EXTRA,
     Columns,
@@ -30,6 +30,10 @@ SAMPLED_ROWS = 2_048
 MAX_UNKNOWN_COLUMNS = 200
 # The value of the first key column in the two rows of the schema file.
 _SCHEMA_ROW = "\u0001schema\u0001"
+_NOT_JSON = "the line is not whole and valid JSON"
+_NOT_OBJECT = "the line is not a JSON object"
+_NOT_BLANK = "trim(raw, chr(32) || chr(9) || chr(13)) <> ''"
+_POINTER = "'/' || replace(replace(k, '~', '~0'), '/', '~1')"
 
 
 def _likeness(load: Load, path: Path) -> None:
@@ -110,46 +114,33 @@ def _careful(load: Load, path: Path, shown: str, likeness: None) -> tuple[int, i
     """Take lines one by one. Raises `NotATable` when no line is an object."""
     connection, table = load.connection, load.table
     stage_lines(load, path)
-    lines, objects, bracketed = connection.execute("""
-        select
-            count(*),
-            count(*) filter (case when not overlong and json_valid(raw)
-                then json_type(raw) = 'OBJECT' else false end),
-            coalesce(bool_or(starts_with(ltrim(raw), '{')), false)
-        from landing_lines
-        where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
-    """).fetchone() or (0, 0, False)
-    if lines and not objects and (lines > 1 or not bracketed):
-        raise NotATable(
-            "is not JSON Lines: none of its lines is a JSON object; write one object a line, "
-            "without brackets around them or commas between them"
-        )
     schema = json.dumps(dict.fromkeys(table.columns, "VARCHAR"))
     known = ", ".join(literal(c) for c in table.columns)
-    gathered = """case when len(strange) > 0 then to_json(map(strange, list_transform(
-        strange, lambda k: json_extract(content, '/' || replace(replace(k, '~', '~0'), '/', '~1'))
-    ))) end"""
+    gathered = (
+        "case when len(strange) > 0 then to_json(map(strange, "
+        f"list_transform(strange, lambda k: json_extract(content, {_POINTER})))) end"
+    )
     relation = f"""(
         with checked as (
             select *, not overlong and json_valid(raw) as is_json
             from landing_lines
-            where trim(raw, chr(32) || chr(9) || chr(13)) <> ''
+            where {_NOT_BLANK}
         ),
         keyed as (
-            select
-                *,
-                case when is_json then json_type(raw) end as kind,
-                case when is_json then json_keys(raw) end as keys
+            select *, case when is_json then json_keys(raw) end as keys
             from checked
         ),
         judged as (
             select
                 *,
+                keys = {_usual_keys(load)} as is_usual,
                 case
                     {line_failure()}
-                    when not is_json then 'the line is not whole and valid JSON'
-                    when kind <> 'OBJECT' then 'the line is not a JSON object'
-                    when len(keys) <> len(list_distinct(keys)) then 'a key stands twice in the row'
+                    when not is_json then {literal(_NOT_JSON)}
+                    when not starts_with(ltrim(raw, chr(32) || chr(9)), '{{')
+                        then {literal(_NOT_OBJECT)}
+                    when not is_usual and len(keys) <> len(list_distinct(keys))
+                        then 'a key stands twice in the row'
                 end as failure
             from keyed
         )
@@ -158,15 +149,13 @@ def _careful(load: Load, path: Path, shown: str, likeness: None) -> tuple[int, i
             failure,
             raw as content,
             case when failure is null then json_transform(raw, {literal(schema)}) end as j,
-            case when failure is null then list_sort(list_filter(
-                keys,
-                lambda k: k not in ({known}) and json_type(
-                    raw, '/' || replace(replace(k, '~', '~0'), '/', '~1')
-                ) <> 'NULL'
+            case when failure is null and not is_usual then list_sort(list_filter(
+                list_filter(keys, lambda k: k not in ({known})),
+                lambda k: json_type(raw, {_POINTER}) <> 'NULL'
             )) end as strange
         from judged
     )"""
-    result = careful(
+    read, refused = careful(
         load,
         shown,
         Columns(known={c: f"j.{quoted(c)}" for c in table.columns}),
@@ -174,7 +163,36 @@ def _careful(load: Load, path: Path, shown: str, likeness: None) -> tuple[int, i
         merged_extra(f"landed_json(j.{quoted(EXTRA)})", gathered),
     )
     connection.execute("drop table landing_lines")
-    return result
+    if read == refused and _is_no_table(load, shown, read):
+        connection.execute(f"delete from {load.rejects} where file = {literal(shown)}")
+        raise NotATable(
+            "is not JSON Lines: none of its lines is a JSON object; write one object a line, "
+            "without brackets around them or commas between them"
+        )
+    return read, refused
+
+
+def _usual_keys(load: Load) -> str:
+    """SQL: the keys of the first line, if the contract knows them all; nearly all lines have these
+    and need no closer look. An empty list otherwise."""
+    row = load.connection.execute(
+        f"select json_keys(raw) from (select raw from landing_lines where {_NOT_BLANK} "
+        "and not overlong order by line limit 1) where json_valid(raw)"
+    ).fetchone()
+    keys: list[str] = (row and row[0]) or []
+    usual = len(set(keys)) == len(keys) and set(keys) <= set(load.table.columns)
+    return f"[{', '.join(literal(key) for key in keys)}]" if keys and usual else "[]::varchar[]"
+
+
+def _is_no_table(load: Load, shown: str, rows: int) -> bool:
+    """Whether no line of a file was an object; a single one that begins as one was cut off."""
+    others = scalar(
+        load.connection,
+        f"select count(*) from {load.rejects} where file = {literal(shown)} "
+        f"and reason in ({literal(_NOT_JSON)}, {literal(_NOT_OBJECT)}) "
+        f"and not ({rows} = 1 and starts_with(ltrim(content), '{{'))",
+    )
+    return 0 < rows == others
 
 
 FORMAT = Format(_likeness, _fast, _careful)

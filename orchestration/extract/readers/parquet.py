@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
-
 from orchestration.extract.contract import Table
 from orchestration.extract.landing import literal, quoted
 from orchestration.extract.readers.base import (
+    GAVE_UP,
     Columns,
     Format,
     Load,
@@ -38,7 +37,7 @@ def _schema(load: Load, path: Path) -> Schema:
     with plain_names(load, [path]) as names:
         try:
             described = load.connection.execute(f"describe from {_source(names)})").fetchall()
-        except duckdb.Error as problem:
+        except GAVE_UP as problem:
             raise NotATable("is not a Parquet file, or only a part of one") from problem
     schema = tuple((str(row[0]), str(row[1]).lower()) for row in described)
     _columns(load.table, schema)
@@ -72,7 +71,7 @@ def _careful(load: Load, path: Path, shown: str, schema: Schema) -> tuple[int, i
         )"""
         try:
             return careful(load, shown, columns, relation, extra(columns))
-        except duckdb.Error as problem:
+        except GAVE_UP as problem:
             raise NotATable("is a damaged Parquet file") from problem
 
 
