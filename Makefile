@@ -37,13 +37,13 @@ lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models tests/invariants --processes 2 --disable-progress-bar
+	$(BIN)/sqlfluff lint models tests/invariants tests/quality --processes 2 --disable-progress-bar
 	$(BIN)/sqlfluff lint dashboards --templater raw --disable-progress-bar
 
 format: setup ## let ruff and sqlfluff put things right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix models tests/invariants --disable-progress-bar
+	$(BIN)/sqlfluff fix models tests/invariants tests/quality --disable-progress-bar
 
 ui: setup ## the operator's console
 	$(BIN)/health ui

@@ -1,3 +1,15 @@
+{#- What the models read of an event's properties. Reading JSON is the dearest thing done to an event:
+    do it to those that are left after joins and filters. -#}
+{% macro event_product_id(properties) -%}
+    {{ text_or_null(json_text(properties, 'ProductID')) }}
+{%- endmacro %}
+{% macro event_collections(properties) -%}
+    {{ text_or_null(json_text(properties, 'Collections')) }}
+{%- endmacro %}
+{% macro event_seconds(properties) -%}
+    {{ number_or_null(json_text(properties, 'Seconds')) }}
+{%- endmacro %}
+
 {#- Klaviyo events with the shop day they belong to. -#}
 {% macro dated_events() -%}
     select
@@ -7,8 +19,7 @@
         events.metric_name,
         events.unique_id,
         events.occurred_at,
-        events.product_id,
-        events.collections,
+        events.properties,
         {{ shop_day('events.occurred_at') }} as activity_date
     from {{ ref('stg_klaviyo__events') }} as events
     {{ join_calendar('events.occurred_at', 'events') }}

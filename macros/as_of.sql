@@ -16,36 +16,46 @@
     group by shop_id
 ),
 
+{#- Facts that were over before the window cancel out, and are left out at once. #}
+{{ name }}_in_force as (
+    select
+        facts.*,
+        bounds.first_day,
+        bounds.last_day
+    from {{ facts }} as facts
+    inner join {{ name }}_window as bounds
+        on facts.shop_id = bounds.shop_id and facts.effective_date <= bounds.last_day
+    where
+        facts.end_date is null
+        or (facts.effective_date < facts.end_date and facts.end_date > bounds.first_day)
+),
+
 {{ name }}_changes as (
     select
         {% for key in keys %}{{ key }}, {% endfor %}
-        effective_date as change_date
+        last_day,
+        greatest(effective_date, first_day) as change_date
         {%- for column in sums %}, {{ column }}{% endfor %}
-    from {{ facts }}
-    where end_date is null or effective_date < end_date
+    from {{ name }}_in_force
     union all
     select
         {% for key in keys %}{{ key }}, {% endfor %}
+        last_day,
         end_date as change_date
         {%- for column in sums %}, -{{ column }} as {{ column }}{% endfor %}
-    from {{ facts }}
-    where effective_date < end_date
+    from {{ name }}_in_force
+    where end_date <= last_day
 ),
 
 {#- Everything before the window is its opening balance on the first day. #}
 {{ name }}_daily as (
     select
-        {% for key in keys %}changes.{{ key }}, {% endfor %}
-        greatest(changes.change_date, bounds.first_day) as change_date,
-        bounds.last_day
-        {%- for column in sums %}, sum(changes.{{ column }}) as {{ column }}{% endfor %}
-    from {{ name }}_changes as changes
-    inner join {{ name }}_window as bounds
-        on changes.shop_id = bounds.shop_id and changes.change_date <= bounds.last_day
-    group by
-        {% for key in keys %}changes.{{ key }}, {% endfor %}
-        greatest(changes.change_date, bounds.first_day),
-        bounds.last_day
+        {% for key in keys %}{{ key }}, {% endfor %}
+        change_date,
+        last_day
+        {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
+    from {{ name }}_changes
+    group by {% for key in keys %}{{ key }}, {% endfor %} change_date, last_day
 ),
 
 {{ name }}_steps as (

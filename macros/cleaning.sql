@@ -1,6 +1,15 @@
 {#- Text as meant: trimmed, an empty text is null. -#}
 {% macro text_or_null(column) -%}nullif(trim({{ column }}), ''){%- endmacro %}
 
+{#- A colour as the survey map spells it: lower case, blanks as underscores. -#}
+{% macro colour(column) -%}replace(lower({{ text_or_null(column) }}), ' ', '_'){%- endmacro %}
+
+{#- A text that says a finite number as that number, anything else as null. -#}
+{% macro number_or_null(column) -%}
+    {%- set number = 'try_cast(trim(' ~ column ~ ') as ' ~ type_double() ~ ')' -%}
+    case when abs({{ number }}) < 1e300 then {{ number }} end
+{%- endmacro %}
+
 {#- An e-mail address as compared: trimmed, lower case, an empty one is null. -#}
 {% macro normal_email(column) -%}nullif(lower(trim({{ column }})), ''){%- endmacro %}
 

@@ -21,12 +21,15 @@
     cast(round(round(100 * least(1, greatest(0, {{ ratio }})), 9)) as integer)
 {%- endmacro %}
 
-{#- The bands of a scorecard on each day, as half-open ranges: a band reaches up to the next one's
-    min_score, so that no score falls between two bands. -#}
-{% macro bands_of_the_day(scorecard_id) -%}
+{#- The bands of a scorecard (of all, when none is named) on each day, for each version in play, as
+    half-open ranges: a band reaches up to the next one's min_score, so that no score falls between
+    two bands. -#}
+{% macro bands_of_the_day(scorecard_id=none) -%}
     select
         scorecard_days.as_of_date,
+        scorecard_days.scorecard_id,
         scorecard_days.scorecard_version,
+        scorecard_days.is_in_force,
         bands.band,
         case
             when lag(bands.min_score) over by_score is null then -1e15 else bands.min_score
@@ -37,8 +40,16 @@
         on
             scorecard_days.scorecard_id = bands.scorecard_id
             and scorecard_days.scorecard_version = bands.version
+    {% if scorecard_id %}
     where scorecard_days.scorecard_id = '{{ scorecard_id }}'
-    window by_score as (partition by scorecard_days.as_of_date order by bands.min_score)
+    {% endif %}
+    window by_score as (
+        partition by
+            scorecard_days.as_of_date,
+            scorecard_days.scorecard_id,
+            scorecard_days.scorecard_version
+        order by bands.min_score
+    )
 {%- endmacro %}
 
 {#- 1 to `scale`, by how many of `total` are strictly worse. -#}

@@ -1,5 +1,16 @@
-{#- The signals that the given relations carry: a list of {name, kind, relation}, read from the
-    models' YAML (column `config: meta: signal:`) so that a new signal needs no other SQL. -#}
+{#- The feature models that carry signals. A model that is added here may declare signals in its YAML;
+    a signal in a model that is here already needs nothing else. -#}
+{% macro signal_models() -%}
+    {{ return([
+        ref('behaviour_signals'), ref('score_signals'), ref('order_signals'),
+        ref('transaction_signals'), ref('survey_signals'), ref('feedback_signals'),
+        ref('service_signals'), ref('programme_signals'), ref('trust_signals'),
+        ref('value_signals')
+    ]) }}
+{%- endmacro %}
+
+{#- The signals of the given relations: a list of {name, kind, relation, meta, description}, read from
+    the models' YAML (column `config: meta: signal:`) so that a new signal needs no other SQL. -#}
 {% macro signal_columns(relations) -%}
     {%- set found = [] -%}
     {%- if execute -%}
@@ -7,14 +18,93 @@
             {%- for node in graph.nodes.values()
                 if node.resource_type == 'model' and node.name == relation.identifier -%}
                 {%- for column in node.columns.values() if column.meta.get('signal') -%}
-                    {%- do found.append(
-                        {'name': column.name, 'kind': column.meta.signal, 'relation': relation}
-                    ) -%}
+                    {%- do found.append({
+                        'name': column.name,
+                        'kind': column.meta.signal,
+                        'relation': relation,
+                        'meta': column.meta,
+                        'description': column.description
+                    }) -%}
                 {%- endfor -%}
             {%- endfor -%}
         {%- endfor -%}
     {%- else -%}
-        {%- do found.append({'name': 'shop_id', 'kind': 'text', 'relation': relations[0]}) -%}
+        {%- do found.append({
+            'name': 'shop_id', 'kind': 'text', 'relation': relations[0], 'meta': {},
+            'description': ''
+        }) -%}
     {%- endif -%}
     {{ return(found) }}
+{%- endmacro %}
+
+{#- Signals one a row, from relations that have one a column. -#}
+{% macro unpivot_signals(signals, condition='true') -%}
+    {%- for signal in signals %}
+    select
+        shop_id,
+        customer_key,
+        as_of_date,
+        '{{ signal.name }}' as signal,
+        {% if signal.kind == 'number' %}
+        cast({{ signal.name }} as {{ type_double() }}) as value_number,
+        cast(null as varchar) as value_text
+        {% else %}
+        cast(null as {{ type_double() }}) as value_number,
+        {{ signal.name }} as value_text
+        {% endif %}
+    from {{ signal.relation }}
+    where {{ signal.name }} is not null and {{ condition | replace('$signal', "'" ~ signal.name ~ "'") }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The source tables that a signal is made of, as a list: klaviyo.events, shopify.orders and so on. -#}
+{% macro signal_sources(signal) -%}
+    {%- set sources = signal.meta.get('source', []) -%}
+    {{ return([sources] if sources is string else sources) }}
+{%- endmacro %}
+
+{#- A text as a SQL literal; nothing is null. -#}
+{% macro text_literal(text) -%}
+    {%- if text -%}'{{ text | string | replace("'", "''") }}'
+    {%- else -%}cast(null as varchar){%- endif -%}
+{%- endmacro %}
+
+{#- The rules, of scorecards valid on each shop's day and of segments, that ask for a signal: one row
+    per shop and signal, names with commas between them. `days` is a CTE of shop_id and as_of_date. -#}
+{% macro rules_by_signal(days) -%}
+    select
+        shop_id,
+        signal,
+        {{ ordered_text_list('rule_name', 'rule_name') }} as rule_names
+    from (
+        select
+            valid.shop_id,
+            rules.signal,
+            rules.scorecard_id || '.' || rules.rule_id as rule_name
+        from (
+            select
+                days.shop_id,
+                scorecards.scorecard_id,
+                scorecards.version,
+                row_number() over (
+                    partition by days.shop_id, scorecards.scorecard_id
+                    order by scorecards.valid_from desc, scorecards.version desc
+                ) as place
+            from {{ days }} as days
+            inner join {{ ref('scorecards') }} as scorecards
+                on days.as_of_date >= scorecards.valid_from
+        ) as valid
+        inner join {{ ref('scorecard_rules') }} as rules
+            on valid.scorecard_id = rules.scorecard_id and valid.version = rules.version
+        where valid.place = 1
+        union
+        select
+            days.shop_id,
+            segment_rules.signal,
+            'segment ' || segment_rules.segment as rule_name
+        from {{ days }} as days
+        cross join {{ ref('segment_rules') }} as segment_rules
+    ) as named
+    group by shop_id, signal
 {%- endmacro %}

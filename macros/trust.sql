@@ -1,4 +1,5 @@
-{#- Trust for whoever the keys name: a customer, or a postal code. A complete model body. -#}
+{#- Trust for whoever the keys name: a customer, or a postal code. A complete model body, with a row
+    for each version in play. -#}
 {% macro trust_model(keys) -%}
 {%- set components = ['processed', 'returns', 'refunds', 'resends'] -%}
 with weights as (
@@ -28,7 +29,8 @@ facts as (
 components as (
     select
         {% for key in keys %}decayed.{{ key }}, {% endfor %}
-        decayed.as_of_date
+        decayed.as_of_date,
+        weights.scorecard_version
         {%- for component in components %},
         sum(case when decayed.component = '{{ component }}' then decayed.value else 0 end)
             as {{ component }}_value
@@ -38,13 +40,16 @@ components as (
         on
             decayed.as_of_date = weights.as_of_date
             and decayed.half_life_days = weights.half_life_days
-    group by {% for key in keys %}decayed.{{ key }}, {% endfor %} decayed.as_of_date
+    group by
+        {% for key in keys %}decayed.{{ key }}, {% endfor %}
+        decayed.as_of_date,
+        weights.scorecard_version
 ),
 
 scored as (
     select
         components.*,
-        weights.scorecard_version,
+        weights.is_in_force,
         weights.w_returns,
         weights.w_refunds,
         weights.w_resends,
@@ -58,7 +63,10 @@ scored as (
                 ) }}
         end as trust_score
     from components
-    inner join weights on components.as_of_date = weights.as_of_date
+    inner join weights
+        on
+            components.as_of_date = weights.as_of_date
+            and components.scorecard_version = weights.scorecard_version
 ),
 
 final as (
@@ -69,6 +77,7 @@ final as (
     left join bands
         on
             scored.as_of_date = bands.as_of_date
+            and scored.scorecard_version = bands.scorecard_version
             and scored.trust_score >= bands.from_score
             and scored.trust_score < bands.below_score
 )

@@ -83,6 +83,10 @@ def build(
     first: Annotated[str | None, typer.Option("--from", help="First day of a window.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day of a window.")] = None,
     shop: Annotated[str | None, typer.Option(help="Score this shop only.")] = None,
+    scorecard: Annotated[
+        list[str] | None,
+        typer.Option(help="Use this version, whatever is valid: jewelry_points@2. Repeatable."),
+    ] = None,
     full_refresh: Annotated[
         bool, typer.Option(help="Rebuild everything, dropping the history of other days.")
     ] = False,
@@ -98,6 +102,7 @@ def build(
         parse_day(as_of or last, "--as-of" if as_of else "--to"),
         shop,
         full_refresh,
+        tuple(scorecard or ()),
     )
     result = run(request, settings().warehouse_path, console)
     for warning in result.warnings:
@@ -120,6 +125,36 @@ def explain(
 
     day = parse_day(as_of, "--as-of")
     console.print(run(settings().warehouse_path, customer, health_scorecard(), day))
+
+
+@app.command("what-if")
+def what_if(
+    version: Annotated[str, typer.Argument(help="The version to try, such as jewelry_points@2.")],
+    against: Annotated[
+        int | None, typer.Option(help="Compare with this version, not with the one in force.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="On this shop day; the latest if none.")] = None,
+    shop: Annotated[str | None, typer.Option(help="For this shop only.")] = None,
+) -> None:
+    """Who would change bucket under another version of a scorecard, and what they are worth."""
+    from orchestration.operate.what_if import what_if as run
+
+    day = parse_day(as_of, "--as-of")
+    console.print(run(settings().warehouse_path, version, against, day, shop, console))
+
+
+@app.command()
+def stream(
+    customer: Annotated[
+        str, typer.Argument(help="A customer_key, Shopify id, Klaviyo profile id or e-mail.")
+    ],
+    days: Annotated[int, typer.Option(min=1, help="How many days to show.")] = 30,
+    as_of: Annotated[str | None, typer.Option(help="The last of them; the latest if none.")] = None,
+) -> None:
+    """Each event of a customer and how it moved each score, day by day."""
+    from orchestration.operate.stream import stream as run
+
+    console.print(run(settings().warehouse_path, customer, days, parse_day(as_of, "--as-of")))
 
 
 @app.command()

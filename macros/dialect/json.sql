@@ -52,3 +52,45 @@
         {%- endfor %}
     ) as varchar)
 {%- endmacro %}
+
+{#- Whether a list of texts holds any that is not blank. -#}
+{% macro list_has_any_text(list_expression) -%}
+    {{ return(adapter.dispatch('list_has_any_text', 'customer_health')(list_expression)) }}
+{%- endmacro %}
+{% macro default__list_has_any_text(list_expression) -%}
+    coalesce(len(list_filter({{ list_expression }}, lambda text : trim(text) != '')) > 0, false)
+{%- endmacro %}
+
+{#- The texts of a list, one a row, in the column `item`. For use in `from x cross join ...`. -#}
+{% macro unnest_texts(list_expression) -%}
+    {{ return(adapter.dispatch('unnest_texts', 'customer_health')(list_expression)) }}
+{%- endmacro %}
+{% macro default__unnest_texts(list_expression) -%}
+    lateral (select unnest({{ list_expression }}) as item)
+{%- endmacro %}
+
+{#- The parts of a text between separators, one a row, in the column `item`. -#}
+{% macro unnest_split(text_expression, separator) -%}
+    {{ return(adapter.dispatch('unnest_split', 'customer_health')(text_expression, separator)) }}
+{%- endmacro %}
+{% macro default__unnest_split(text_expression, separator) -%}
+    lateral (select unnest(string_split({{ text_expression }}, '{{ separator }}')) as item)
+{%- endmacro %}
+
+{#- The members of a JSON object, one a row, in the columns `property` and `value` (as text). -#}
+{% macro unnest_json_members(json_expression) -%}
+    {{ return(adapter.dispatch('unnest_json_members', 'customer_health')(json_expression)) }}
+{%- endmacro %}
+{% macro default__unnest_json_members(json_expression) -%}
+    {#- Not by `->>`: a member called $value would be read as a path. #}
+    lateral (
+        select
+            key as property,
+            value ->> '$' as value
+        from json_each(
+            case when json_type({{ json_expression }}) = 'OBJECT'
+                then {{ json_expression }} else '{}'
+            end
+        )
+    )
+{%- endmacro %}

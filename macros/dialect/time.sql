@@ -80,3 +80,32 @@
 {% macro postgres__epoch_microseconds(utc_timestamp) -%}
     cast(extract(epoch from {{ utc_timestamp }}) * 1000000 as bigint)
 {%- endmacro %}
+
+{#- Month and day of a date as MM-DD, which sorts and compares as text. -#}
+{% macro month_day(date_expression) -%}
+    {{ return(adapter.dispatch('month_day', 'customer_health')(date_expression)) }}
+{%- endmacro %}
+{% macro default__month_day(date_expression) -%}strftime({{ date_expression }}, '%m-%d'){%- endmacro %}
+{% macro spark__month_day(date_expression) -%}date_format({{ date_expression }}, 'MM-dd'){%- endmacro %}
+{% macro postgres__month_day(date_expression) -%}to_char({{ date_expression }}, 'MM-DD'){%- endmacro %}
+
+{#- The date of a year in which a date's month and day return; 29 February is 1 March elsewhere. -#}
+{% macro anniversary(date_expression, year) -%}
+    {{ return(adapter.dispatch('anniversary', 'customer_health')(date_expression, year)) }}
+{%- endmacro %}
+{% macro default__anniversary(date_expression, year) -%}
+    ({{ days_after(
+        'make_date(cast(' ~ year ~ ' as integer), cast(month(' ~ date_expression ~ ') as integer), 1)',
+        'day(' ~ date_expression ~ ') - 1'
+    ) }})
+{%- endmacro %}
+
+{#- Whole days from a date to the next return of another date's month and day; 0 on the day itself. -#}
+{% macro days_to_anniversary(date_expression, from_date) -%}
+    {%- set this_year = anniversary(date_expression, 'year(' ~ from_date ~ ')') -%}
+    {%- set next_year = anniversary(date_expression, 'year(' ~ from_date ~ ') + 1') -%}
+    case
+        when {{ this_year }} >= {{ from_date }} then {{ days_between(from_date, this_year) }}
+        else {{ days_between(from_date, next_year) }}
+    end
+{%- endmacro %}

@@ -14,3 +14,19 @@
 {% macro postgres__sha256_hex(text_expression) -%}
     encode(sha256(convert_to({{ text_expression }}, 'UTF8')), 'hex')
 {%- endmacro %}
+
+{#- The texts of a group in a given order, with commas between them. -#}
+{% macro ordered_text_list(text_expression, order_by) -%}
+    {{ return(adapter.dispatch('ordered_text_list', 'customer_health')(text_expression, order_by)) }}
+{%- endmacro %}
+{% macro default__ordered_text_list(text_expression, order_by) -%}
+    string_agg({{ text_expression }}, ', ' order by {{ order_by }})
+{%- endmacro %}
+
+{#- A number as people write it: one decimal, none where it is whole. -#}
+{% macro short_number(number_expression) -%}
+    {{ return(adapter.dispatch('short_number', 'customer_health')(number_expression)) }}
+{%- endmacro %}
+{% macro default__short_number(number_expression) -%}
+    regexp_replace(cast(cast({{ number_expression }} as decimal(18, 1)) as varchar), '\.0$', '')
+{%- endmacro %}

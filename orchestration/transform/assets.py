@@ -29,6 +29,7 @@ from pydantic import Field
 
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.settings import PROJECT_DIR, settings
+from orchestration.transform import scorecards, versions
 from orchestration.transform.build import check_shop
 from orchestration.transform.manifest import DBT, new_run_folder
 from orchestration.warehouse import connect
@@ -51,6 +52,10 @@ class BuildConfig(Config):
 
     shop: str | None = Field(default=None, description="Score this shop only.")
     zone: str | None = Field(default=None, description="Score the shops of this time zone only.")
+    scorecards: list[str] = Field(
+        default_factory=list,
+        description="Versions to use instead of those valid on the day, such as jewelry_points@2.",
+    )
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,9 @@ def _build(
     """One dbt build, its events as Dagster's."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
+    with told_in_a_sentence():
+        scorecards.check()
+        versions.check(config.scorecards)
     # A held lock is said in a sentence, before dbt says it in a stack trace.
     with told_in_a_sentence(), connect(settings().warehouse_path) as connection:
         if config.shop:
@@ -266,6 +274,7 @@ def _build(
     with environment(
         HEALTH_BUILD_SHOP=config.shop,
         HEALTH_BUILD_ZONE=config.zone,
+        HEALTH_BUILD_SCORECARDS=",".join(config.scorecards) or None,
         # Of a part, a test that also reads what is not built now would compare old with new.
         DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
     ):

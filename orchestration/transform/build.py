@@ -15,21 +15,26 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from orchestration.errors import HealthError
 from orchestration.settings import PROJECT_DIR
+from orchestration.transform import scorecards, versions
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
 
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """Which days to score, both ends included, and for which shop.
+    """Which days to score, both ends included, for which shop, and under which scorecards.
 
     Without days, each shop's latest complete day in the data; without a shop, all of them.
+    `scorecards` are versions (`jewelry_points@2`) to use instead of those valid on the day.
+    `select` narrows the build to models, without their tests.
     """
 
     first_day: date | None = None
     last_day: date | None = None
     shop: str | None = None
     full_refresh: bool = False
+    scorecards: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.first_day is None) != (self.last_day is None):
@@ -70,6 +75,8 @@ def dbt_arguments(request: BuildRequest, target_path: Path, command: str = "buil
         arguments += ["--event-time-end", end.isoformat()]
     if request.full_refresh:
         arguments.append("--full-refresh")
+    if request.select:
+        arguments += ["--exclude-resource-type", "test", "--select", " ".join(request.select)]
     return arguments
 
 
@@ -92,8 +99,11 @@ def build_environment(request: BuildRequest, warehouse: Path) -> Iterator[None]:
         os.environ["DUCKDB_PATH"] = str(warehouse)
     os.environ.pop("HEALTH_BUILD_SHOP", None)
     os.environ.pop("HEALTH_BUILD_ZONE", None)
+    os.environ.pop("HEALTH_BUILD_SCORECARDS", None)
     if request.shop:
         os.environ["HEALTH_BUILD_SHOP"] = request.shop
+    if request.scorecards:
+        os.environ["HEALTH_BUILD_SCORECARDS"] = ",".join(request.scorecards)
     try:
         yield
     finally:
@@ -124,8 +134,11 @@ def _listener(progress: Progress, warnings: list[str]) -> Callable[[Any], None]:
 def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResult:
     """Run seeds, models and tests for the request's days.
 
-    Raises `HealthError` with the first failing nodes and their messages.
+    Raises `HealthError` with what is wrong with the seeds, before anything runs, or with the first
+    failing nodes and their messages.
     """
+    scorecards.check()
+    versions.check(request.scorecards)
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 

@@ -12,7 +12,11 @@ from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-ARGUMENTS = {"health_shop": "HEALTH_BUILD_SHOP", "health_zone": "HEALTH_BUILD_ZONE"}
+ARGUMENTS = {
+    "health_shop": "HEALTH_BUILD_SHOP",
+    "health_zone": "HEALTH_BUILD_ZONE",
+    "health_scorecards": "HEALTH_BUILD_SCORECARDS",
+}
 
 
 class Plugin(BasePlugin):

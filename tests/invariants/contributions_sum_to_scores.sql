@@ -14,7 +14,6 @@ contributions as (
         sum(parts.points) as points
     from {{ ref('score_contributions') }} as parts
     inner join days on parts.shop_id = days.shop_id and parts.as_of_date = days.as_of_date
-    where parts.scorecard_id in ('{{ var('health_scorecard') }}', 'behaviour', 'trust')
     group by parts.customer_key, parts.as_of_date, parts.scorecard_id
 ),
 
@@ -25,6 +24,15 @@ history as (
 ),
 
 scores as (
+    select
+        cards.customer_key,
+        cards.as_of_date,
+        cards.scorecard_id,
+        cast(cards.score as decimal(18, 10)) as score
+    from {{ ref('scorecard_scores') }} as cards
+    inner join days on cards.shop_id = days.shop_id and cards.as_of_date = days.as_of_date
+    union all
+    -- The health score once more, as the wide table has it.
     select
         customer_key,
         as_of_date,

@@ -1,12 +1,15 @@
 -- Money is neither lost nor doubled on its way: on the latest day the buyers' net value is that of
--- the counted orders with a customer, to the cent. Only days on which nothing lies in the future.
+-- the counted orders with a customer, to the cent. Only days that this run built (what came late
+-- changes no day that is not built again), and on which nothing lies in the future.
 with scores as (
     select
-        shop_id,
-        as_of_date,
-        sum(monetary) as monetary
-    from {{ ref('customer_scores') }}
-    group by shop_id, as_of_date
+        scores.shop_id,
+        scores.as_of_date,
+        sum(scores.monetary) as monetary
+    from {{ ref('customer_scores') }} as scores
+    inner join {{ ref('int_as_of_days') }} as days
+        on scores.shop_id = days.shop_id and scores.as_of_date = days.as_of_date
+    group by scores.shop_id, scores.as_of_date
 ),
 
 orders as (

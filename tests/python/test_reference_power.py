@@ -7,57 +7,37 @@ and the scores must differ from the true ones. A mistake that hides is a hole in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
 import pytest
-from reference import behaviour, clock, identity, known, orders, points, rfm, trust
+from reference import (
+    behaviour,
+    clock,
+    event_signals,
+    identity,
+    known,
+    orders,
+    rfm,
+    shop_signals,
+    trust,
+)
 from reference.compare import Side, differences, reference_side
 from reference.config import Config, Rule, default_points_card
+from reference.mistakes import Mistake, configured, in_code, in_rows, without
 from reference.random_shop import RandomShops, random_shops
 from reference.raw import Raw
+from reference.signal_mistakes import EVENT_MISTAKES, ORDER_MISTAKES
+from reference.source_mistakes import SOURCE_MISTAKES
 
 # the package's function `score` hides the module of that name
 score = import_module("reference.score")
 Rows = list[dict[str, Any]]
-Mistake = Callable[[pytest.MonkeyPatch, Raw], tuple[Raw, Config]]
-
-
-def in_rows(table: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Mistake:
-    """A mistake that reads the rows of a table differently."""
-    source, name = table.split(".")
-
-    def make(_: pytest.MonkeyPatch, raw: Raw) -> tuple[Raw, Config]:
-        changed = [{**row, **change(dict(row))} for row in raw[source, name]]
-        return {**raw, (source, name): changed}, Config()
-
-    return make
-
-
-def without(table: str) -> Mistake:
-    """A mistake that never looks at a table."""
-    source, name = table.split(".")
-    return lambda _, raw: ({**raw, (source, name): []}, Config())
-
-
-def configured(**changes: Any) -> Mistake:
-    """A mistake in a map, a list or a number."""
-    return lambda _, raw: (raw, replace(Config(), **changes))
-
-
-def in_code(*patches: tuple[Any, str, Any]) -> Mistake:
-    """A mistake in a formula."""
-
-    def make(patch: pytest.MonkeyPatch, raw: Raw) -> tuple[Raw, Config]:
-        for owner, name, wrong in patches:
-            patch.setattr(owner, name, wrong)
-        return raw, Config()
-
-    return make
 
 
 def card(rule_id: str, **changes: Any) -> Mistake:
@@ -136,11 +116,17 @@ true_first_days = known.first_days
 MISTAKES: dict[str, Mistake] = {
     "days of UTC": in_code((clock.Clock, "day", utc_day)),
     "zone unknown": without("shopify.shops"),
-    "window a day too long": in_code(
-        (points, "in_window", lambda day, as_of, n: true_window(day, as_of, n + 1))
+    "window of events a day too long": in_code(
+        (event_signals, "in_window", lambda day, as_of, n: true_window(day, as_of, n + 1))
     ),
-    "window a day too short": in_code(
-        (points, "in_window", lambda day, as_of, n: true_window(day, as_of, n - 1))
+    "window of events a day too short": in_code(
+        (event_signals, "in_window", lambda day, as_of, n: true_window(day, as_of, n - 1))
+    ),
+    "window of orders a day too long": in_code(
+        (shop_signals, "in_window", lambda day, as_of, n: true_window(day, as_of, n + 1))
+    ),
+    "window of orders a day too short": in_code(
+        (shop_signals, "in_window", lambda day, as_of, n: true_window(day, as_of, n - 1))
     ),
     "merges not followed": in_code((identity, "follow_merges", lambda i, _: i)),
     "merges followed once": in_code((identity, "follow_merges", lambda i, m: m.get(i, i))),
@@ -200,7 +186,9 @@ MISTAKES: dict[str, Mistake] = {
             orders,
             "returned_value",
             lambda line, n: (
-                n * line["unit_price_amount"] if line and line["quantity"] else Decimal(0)
+                n * Fraction(line["unit_price_amount"])
+                if line and line["quantity"]
+                else Fraction(0)
             ),
         )
     ),
@@ -342,6 +330,9 @@ MISTAKES: dict[str, Mistake] = {
 }
 
 
+SIGNAL_MISTAKES = EVENT_MISTAKES | ORDER_MISTAKES | SOURCE_MISTAKES
+
+
 @pytest.fixture(scope="module")
 def made() -> list[RandomShops]:
     """Three seeds: a trap may be rare, it may not be absent."""
@@ -365,3 +356,42 @@ def test_every_mistake_shows(
         if next(differences(wrong, right), None):
             return
     pytest.fail(f"no random shop shows the mistake: {name}")
+
+
+@pytest.fixture(scope="module")
+def halves(made: list[RandomShops]) -> list[RandomShops]:
+    """The same without the second big shop: a signal's trap stands in each."""
+    return [
+        replace(
+            shops,
+            raw={
+                name: [row for row in rows if not row["shop_id"].endswith("b")]
+                for name, rows in shops.raw.items()
+            },
+        )
+        for shops in made
+    ]
+
+
+@pytest.fixture(scope="module")
+def truth_of_halves(halves: list[RandomShops]) -> list[Side]:
+    """The true tables of each."""
+    return [reference_side(score.World.of(shops.raw), shops.days) for shops in halves]
+
+
+@pytest.mark.parametrize(("where", "name"), SIGNAL_MISTAKES)
+def test_every_mistake_shows_in_its_signal(
+    where: str,
+    name: str,
+    halves: list[RandomShops],
+    truth_of_halves: list[Side],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`where` is a signal, a segment or a mart: a mistake must show there, not just anywhere."""
+    for shops, right in zip(halves, truth_of_halves, strict=True):
+        with monkeypatch.context() as patch:
+            raw, config = SIGNAL_MISTAKES[where, name](patch, shops.raw)
+            wrong = reference_side(score.World.of(raw, config), shops.days)
+        if any(where in (m.mart, m.key[-1]) for m in differences(wrong, right)):
+            return
+    pytest.fail(f"no random shop shows the mistake in {where}: {name}")

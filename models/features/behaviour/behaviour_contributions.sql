@@ -2,6 +2,7 @@ with weights as (
     select
         scorecard_days.as_of_date,
         scorecard_days.scorecard_version,
+        scorecard_days.is_in_force,
         event_weights.event_type,
         event_weights.weight,
         event_weights.half_life_days,
@@ -43,6 +44,7 @@ final as (
         decayed.customer_key,
         decayed.as_of_date,
         weights.scorecard_version,
+        weights.is_in_force,
         decayed.event_type,
         weights.label,
         cast(weights.weight * decayed.value as decimal(18, 10)) as points

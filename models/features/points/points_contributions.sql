@@ -7,6 +7,7 @@ rules as (
         scorecard_days.as_of_date,
         scorecard_days.scorecard_id,
         scorecard_days.scorecard_version,
+        scorecard_days.is_in_force,
         scorecard_rules.rule_id,
         scorecard_rules.signal,
         scorecard_rules.operator,
@@ -27,6 +28,7 @@ fired as (
         signals.as_of_date,
         rules.scorecard_id,
         rules.scorecard_version,
+        rules.is_in_force,
         rules.rule_id,
         rules.label,
         cast(rules.points as decimal(18, 10)) as points
@@ -49,11 +51,12 @@ lifted as (
         as_of_date,
         scorecard_id,
         scorecard_version,
+        is_in_force,
         'floor' as rule_id,
         'Never below zero' as label,
         cast(-sum(points) as decimal(18, 10)) as points
     from fired
-    group by shop_id, customer_key, as_of_date, scorecard_id, scorecard_version
+    group by shop_id, customer_key, as_of_date, scorecard_id, scorecard_version, is_in_force
     having sum(points) < 0
 ),
 

@@ -2,8 +2,14 @@ with customer_days as (
     select * from {{ ref('int_customer_days') }}
 ),
 
+-- Every card that is neither of the two with a formula of their own is a points card.
+versions as (
+    select * from {{ ref('scorecard_days') }}
+    where scorecard_id not in ('behaviour', 'trust')
+),
+
 bands as (
-    {{ bands_of_the_day(var('health_scorecard')) }}
+    {{ bands_of_the_day() }}
 ),
 
 totals as (
@@ -11,10 +17,11 @@ totals as (
         shop_id,
         customer_key,
         as_of_date,
+        scorecard_id,
+        scorecard_version,
         sum(points) as points
     from {{ ref('points_contributions') }}
-    where scorecard_id = '{{ var('health_scorecard') }}'
-    group by shop_id, customer_key, as_of_date
+    group by shop_id, customer_key, as_of_date, scorecard_id, scorecard_version
 ),
 
 scored as (
@@ -22,13 +29,19 @@ scored as (
         customer_days.shop_id,
         customer_days.customer_key,
         customer_days.as_of_date,
-        cast(coalesce(totals.points, 0) as integer) as health_score
+        versions.scorecard_id,
+        versions.scorecard_version,
+        versions.is_in_force,
+        cast(coalesce(totals.points, 0) as integer) as score
     from customer_days
+    inner join versions on customer_days.as_of_date = versions.as_of_date
     left join totals
         on
             customer_days.shop_id = totals.shop_id
             and customer_days.customer_key = totals.customer_key
             and customer_days.as_of_date = totals.as_of_date
+            and versions.scorecard_id = totals.scorecard_id
+            and versions.scorecard_version = totals.scorecard_version
 ),
 
 final as (
@@ -36,15 +49,19 @@ final as (
         scored.shop_id,
         scored.customer_key,
         scored.as_of_date,
-        scored.health_score,
-        bands.band as health_bucket,
-        bands.scorecard_version
+        scored.scorecard_id,
+        scored.scorecard_version,
+        scored.is_in_force,
+        scored.score,
+        bands.band
     from scored
     left join bands
         on
             scored.as_of_date = bands.as_of_date
-            and scored.health_score >= bands.from_score
-            and scored.health_score < bands.below_score
+            and scored.scorecard_id = bands.scorecard_id
+            and scored.scorecard_version = bands.scorecard_version
+            and scored.score >= bands.from_score
+            and scored.score < bands.below_score
 )
 
 select * from final

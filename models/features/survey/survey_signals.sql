@@ -40,7 +40,12 @@ attributes as (
         as_of_date,
         max(case when attribute = 'gift_intent' then attribute_value end) as gift_intent,
         max(case when attribute = 'finish' then attribute_value end) as finish,
-        max(case when attribute = 'style' then attribute_value end) as style
+        max(case when attribute = 'style' then attribute_value end) as style,
+        max(
+            case
+                when attribute = 'addon_likelihood' then {{ number_or_null('attribute_value') }}
+            end
+        ) as addon_likelihood
     from preferences
     group by shop_id, customer_key, as_of_date
 ),
@@ -54,6 +59,7 @@ final as (
         attributes.gift_intent,
         attributes.finish,
         attributes.style,
+        attributes.addon_likelihood,
         coalesce(
             attributes.finish || '_' || attributes.style, attributes.finish, attributes.style
         ) as product_pref_tag

@@ -1,9 +1,11 @@
+{% set signals = {
+    'addon_accepted_180d': 'addons',
+    'returns_size_fit_180d': 'size_fit',
+    'returns_style_mismatch_180d': 'style_mismatch',
+    'returns_gift_180d': 'gift_return'
+} %}
 with customer_days as (
     select * from {{ ref('int_customer_days') }}
-),
-
-order_totals as (
-    select * from {{ ref('order_totals') }}
 ),
 
 addon_orders as (
@@ -54,21 +56,18 @@ final as (
     select
         customer_days.shop_id,
         customer_days.customer_key,
-        customer_days.as_of_date,
-        cast(order_totals.order_value as {{ type_double() }}) / order_totals.order_count
-            as previous_aov,
-        {{ days_between('order_totals.last_order_date', 'customer_days.as_of_date') }}
-            as days_since_last_order,
-        cast(coalesce(counted.addons, 0) as bigint) as addon_accepted_180d,
-        cast(coalesce(counted.size_fit, 0) as bigint) as returns_size_fit_180d,
-        cast(coalesce(counted.style_mismatch, 0) as bigint) as returns_style_mismatch_180d,
-        cast(coalesce(counted.gift_return, 0) as bigint) as returns_gift_180d
+        {% for name, column in signals.items() %}
+            case
+                when connected.has_shopify_orders
+                    then cast(coalesce(counted.{{ column }}, 0) as bigint)
+            end as {{ name }},
+        {% endfor %}
+        customer_days.as_of_date
     from customer_days
-    left join order_totals
+    inner join {{ ref('connected_sources') }} as connected
         on
-            customer_days.shop_id = order_totals.shop_id
-            and customer_days.customer_key = order_totals.customer_key
-            and customer_days.as_of_date = order_totals.as_of_date
+            customer_days.shop_id = connected.shop_id
+            and customer_days.as_of_date = connected.as_of_date
     left join counted
         on
             customer_days.shop_id = counted.shop_id

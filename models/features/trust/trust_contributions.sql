@@ -12,6 +12,7 @@ parts as (
         customer_key,
         as_of_date,
         scorecard_version,
+        is_in_force,
         trust_score,
         'processed' as rule_id,
         'Value sold and paid' as label,
@@ -24,6 +25,7 @@ parts as (
             customer_key,
             as_of_date,
             scorecard_version,
+            is_in_force,
             trust_score,
             '{{ component }}' as rule_id,
             '{{ label }}' as label,
@@ -43,10 +45,11 @@ totals as (
         customer_key,
         as_of_date,
         scorecard_version,
+        is_in_force,
         trust_score,
         cast(sum(points) as decimal(18, 10)) as points
     from parts
-    group by shop_id, customer_key, as_of_date, scorecard_version, trust_score
+    group by shop_id, customer_key, as_of_date, scorecard_version, is_in_force, trust_score
 ),
 
 -- What lifts a negative share to zero, and what makes a whole number of it.
@@ -56,6 +59,7 @@ closing as (
         customer_key,
         as_of_date,
         scorecard_version,
+        is_in_force,
         case when points < 0 then 'floor' else 'rounding' end as rule_id,
         case when points < 0 then 'Never below zero' else 'Rounded to a whole percent' end
             as label,
@@ -70,6 +74,7 @@ final as (
         customer_key,
         as_of_date,
         scorecard_version,
+        is_in_force,
         rule_id,
         label,
         points

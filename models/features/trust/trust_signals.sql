@@ -65,12 +65,14 @@ final as (
         on
             addresses.customer_key = customer_trust.customer_key
             and addresses.as_of_date = customer_trust.as_of_date
+            and customer_trust.is_in_force
     left join {{ ref('postal_code_trust') }} as postal
         on
             addresses.shop_id = postal.shop_id
             and addresses.country_code = postal.country_code
             and addresses.postal_code = postal.postal_code
             and addresses.as_of_date = postal.as_of_date
+            and postal.is_in_force
 )
 
 select * from final

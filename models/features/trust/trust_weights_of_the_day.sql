@@ -7,6 +7,7 @@ final as (
     select
         scorecard_days.as_of_date,
         scorecard_days.scorecard_version,
+        scorecard_days.is_in_force,
         trust_weights.w_returns,
         trust_weights.w_refunds,
         trust_weights.w_resends,

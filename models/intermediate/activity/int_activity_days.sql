@@ -1,11 +1,9 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook="{{ drop_changed_activity_days() }}",
-    )
-}}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ drop_changed_activity_days() }}"
+) }}
 
 with dated as (
     {{ dated_events() }}
@@ -90,6 +88,20 @@ ranked as (
     from candidates
 ),
 
+read as (
+    select
+        shop_id,
+        profile_id,
+        activity_date,
+        metric_name,
+        {{ event_product_id('properties') }} as product_id,
+        {{ event_collections('properties') }} as collections,
+        {{ event_seconds('properties') }} as seconds,
+        fingerprint
+    from ranked
+    where sending = 1 and profile_id is not null
+),
+
 final as (
     select
         shop_id,
@@ -98,12 +110,11 @@ final as (
         metric_name,
         product_id,
         collections,
+        case when seconds >= 0 then seconds end as seconds,
         count(*) as events,
         fingerprint
-    from ranked
-    where sending = 1 and profile_id is not null
-    group by
-        shop_id, profile_id, activity_date, metric_name, product_id, collections, fingerprint
+    from read
+    group by 1, 2, 3, 4, 5, 6, 7, 9
 )
 
 select * from final

@@ -1,5 +1,7 @@
 {{ config(materialized='view') }}
 
+-- Made to be asked about one customer: each step is joined once, so that the question reaches the
+-- events before anything is counted.
 with profiles as (
     select * from {{ ref('int_profiles') }}
 ),
@@ -21,40 +23,67 @@ dated as (
     {{ dated_events() }}
 ),
 
--- A repeated sending of an event is the same fact: the earliest stands. Grouped and joined by
--- equality, since an inequality would compare every event with every other.
-earliest as (
+sendings as (
     select
         shop_id,
         metric_name,
         unique_id,
-        min(cast(occurred_at as varchar) || ' ' || event_id) as sending
-    from dated
-    where unique_id is not null
-    group by shop_id, metric_name, unique_id
+        occurred_at,
+        event_id
+    from {{ ref('stg_klaviyo__events') }}
+    where unique_id is not null and occurred_at is not null
 ),
 
+-- A repeated sending of an event is the same fact: the earliest stands.
 events as (
-    select dated.*
+    select
+        dated.shop_id,
+        profiles.customer_key,
+        metrics.event_type,
+        dated.event_id,
+        dated.metric_name,
+        dated.properties,
+        dated.occurred_at,
+        dated.activity_date
     from dated
-    left join earliest
+    inner join profiles
+        on dated.shop_id = profiles.shop_id and dated.profile_id = profiles.profile_id
+    inner join metrics
+        on dated.metric_name = metrics.metric_name and metrics.event_type != 'none'
+    left join sendings
         on
-            dated.shop_id = earliest.shop_id
-            and dated.metric_name = earliest.metric_name
-            and dated.unique_id = earliest.unique_id
-    where
-        earliest.sending is null
-        or cast(dated.occurred_at as varchar) || ' ' || dated.event_id = earliest.sending
+            dated.shop_id = sendings.shop_id
+            and dated.metric_name = sendings.metric_name
+            and dated.unique_id = sendings.unique_id
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+    having
+        sum(
+            case
+                when sendings.occurred_at < dated.occurred_at then 1
+                when
+                    sendings.occurred_at = dated.occurred_at
+                    and sendings.event_id < dated.event_id then 1
+                else 0
+            end
+        ) = 0
+),
+
+read as (
+    select
+        *,
+        {{ event_product_id('properties') }} as product_id,
+        {{ event_collections('properties') }} as collections
+    from events
 ),
 
 final as (
     select
         events.shop_id,
-        profiles.customer_key,
+        events.customer_key,
         case
-            when bridal_families.family is not null and metrics.event_type = 'product_view'
+            when bridal_families.family is not null and events.event_type = 'product_view'
                 then 'bridal_view'
-            else metrics.event_type
+            else events.event_type
         end as fact_kind,
         events.activity_date as fact_date,
         cast(null as date) as end_date,
@@ -62,11 +91,7 @@ final as (
         events.occurred_at,
         coalesce(products.title, events.collections, events.metric_name) as description,
         cast(null as decimal(18, 2)) as amount
-    from events
-    inner join profiles
-        on events.shop_id = profiles.shop_id and events.profile_id = profiles.profile_id
-    inner join metrics
-        on events.metric_name = metrics.metric_name and metrics.event_type != 'none'
+    from read as events
     left join products
         on events.shop_id = products.shop_id and events.product_id = products.product_id
     left join bridal_families

@@ -7,6 +7,23 @@ answer_map as (
     select * from {{ ref('survey_answer_map') }}
 ),
 
+measures as (
+    select * from {{ ref('survey_measures') }}
+),
+
+-- The question goes before the kind of answer in saying what was measured.
+measured as (
+    select
+        responses.*,
+        coalesce(asked.measure, kinds.measure) as measure,
+        coalesce(asked.least, kinds.least) as least,
+        coalesce(asked.most, kinds.most) as most,
+        {{ number_or_null('responses.answer') }} as answer_number
+    from responses
+    left join measures as asked on lower(trim(responses.question)) = lower(trim(asked.asked_as))
+    left join measures as kinds on lower(trim(responses.value_type)) = lower(trim(kinds.asked_as))
+),
+
 final as (
     select
         responses.shop_id,
@@ -27,8 +44,15 @@ final as (
             when {{ text_or_null('responses.value_type') }} != 'dynamic-response'
                 then {{ text_or_null('responses.answer') }}
         end as answer_label,
+        responses.measure,
+        case
+            when
+                responses.answer_number >= responses.least
+                and responses.answer_number <= responses.most
+                then responses.answer_number
+        end as measure_value,
         responses.loaded_at
-    from responses
+    from measured as responses
     {{ join_identity('responses') }}
     left join answer_map
         on

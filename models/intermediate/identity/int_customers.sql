@@ -84,6 +84,9 @@ survivors as (
     select
         customer_ids.customer_key,
         customers.customer_id,
+        customers.birth_date,
+        customers.rfm_group as shopify_rfm_group,
+        customers.predicted_spend_tier as shopify_spend_tier,
         customers.default_country_code,
         customers.default_postal_code
     from customers
@@ -101,6 +104,9 @@ final as (
         survivors.customer_id,
         known.is_shopify_customer,
         known.known_from,
+        survivors.birth_date,
+        survivors.shopify_rfm_group,
+        survivors.shopify_spend_tier,
         survivors.default_country_code,
         survivors.default_postal_code
     from known

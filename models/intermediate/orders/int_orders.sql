@@ -55,13 +55,18 @@ final as (
         coalesce(keyed.shipping_postal_code, parents.shipping_postal_code)
             as shipping_postal_code,
         keyed.source_name,
-        keyed.acquisition_source,
+        {{ text_or_null('keyed.acquisition_source') }} as acquisition_source,
+        coalesce(payments.payment_method, 'none') as payment_method,
+        {{ list_has_any_text('keyed.discount_codes') }} or coalesce(keyed.discount_amount, 0) > 0
+            as is_discounted,
         keyed.loaded_at
     from keyed
     left join order_values
         on keyed.shop_id = order_values.shop_id and keyed.order_id = order_values.order_id
     left join keyed as parents
         on keyed.shop_id = parents.shop_id and keyed.resend_of_order_id = parents.order_id
+    left join {{ ref('int_order_payments') }} as payments
+        on keyed.shop_id = payments.shop_id and keyed.order_id = payments.order_id
     left join status_map on keyed.financial_status = lower(status_map.financial_status)
     {{ join_calendar('keyed.ordered_at', 'keyed') }}
     {{ join_calendar('keyed.cancelled_at', 'keyed', 'cancel_calendar') }}

@@ -6,16 +6,6 @@ with seen as (
     select * from {{ ref('int_event_facts') }}
 ),
 
-orders as (
-    select * from {{ ref('int_orders') }}
-    where can_count
-),
-
-answers as (
-    select * from {{ ref('int_survey_answers') }}
-    where answer_label is not null
-),
-
 bought as (
     select
         shop_id,
@@ -27,7 +17,8 @@ bought as (
         ordered_at as occurred_at,
         'Order ' || order_id as description,
         order_value as amount
-    from orders
+    from {{ ref('int_orders') }}
+    where can_count
 ),
 
 undone as (
@@ -65,11 +56,14 @@ said as (
         answered_at as occurred_at,
         question || ' ' || answer_label as description,
         cast(null as decimal(18, 2)) as amount
-    from answers
+    from {{ ref('int_survey_answers') }}
+    where answer_label is not null
 ),
 
 final as (
     select * from seen
+    union all
+    select * from {{ ref('int_service_facts') }}
     union all
     select * from bought
     union all

@@ -11,10 +11,12 @@ with customer_days as (
 
 points as (
     select * from {{ ref('points_scores') }}
+    where is_in_force and scorecard_id = '{{ var('health_scorecard') }}'
 ),
 
 behaviour as (
     select * from {{ ref('behaviour_scores') }}
+    where is_in_force
 ),
 
 trust as (
@@ -42,8 +44,8 @@ final as (
         customer_days.shop_id,
         customer_days.customer_key,
         customer_days.as_of_date,
-        points.health_score,
-        points.health_bucket,
+        points.score as health_score,
+        points.band as health_bucket,
         behaviour.behaviour_score,
         behaviour.behaviour_band,
         trust.trust_score,

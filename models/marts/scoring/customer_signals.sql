@@ -1,23 +1,19 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_window',
-    on_schema_change='append_new_columns'
-) }}
--- The strategy replaces the days of this relation. depends_on: {{ ref('int_as_of_days') }}
+{{ config(materialized='view') }}
+{% set by_day = ref('signals_by_day') %}
+{% set signals = [] %}
+{% for signal in signal_columns(signal_models()) %}
+    {% do signals.append({'name': signal.name, 'kind': signal.kind, 'relation': by_day}) %}
+{% endfor %}
 
-with signals as (
-    select * from {{ ref('signals_long') }}
-),
-
-final as (
-    select
-        shop_id,
-        customer_key,
-        as_of_date,
-        signal,
-        value_number,
-        value_text
-    from signals
+with final as (
+    {{ unpivot_signals(signals) }}
 )
 
-select * from final
+select
+    shop_id,
+    customer_key,
+    as_of_date,
+    signal,
+    value_number,
+    value_text
+from final

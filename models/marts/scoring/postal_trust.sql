@@ -7,6 +7,7 @@
 
 with trust as (
     select * from {{ ref('postal_code_trust') }}
+    where is_in_force
 ),
 
 customers as (

@@ -7,40 +7,35 @@
 
 with points as (
     select * from {{ ref('points_contributions') }}
+    where is_in_force
 ),
 
 behaviour as (
     select * from {{ ref('behaviour_contributions') }}
+    where is_in_force
 ),
 
 behaviour_scores as (
     select * from {{ ref('behaviour_scores') }}
+    where is_in_force
 ),
 
 trust as (
     select * from {{ ref('trust_contributions') }}
-),
-
-scorecard_days as (
-    select * from {{ ref('scorecard_days') }}
-    where scorecard_id = 'behaviour'
+    where is_in_force
 ),
 
 capped as (
     select
-        behaviour_scores.shop_id,
-        behaviour_scores.customer_key,
-        behaviour_scores.as_of_date,
-        scorecard_days.scorecard_version,
+        shop_id,
+        customer_key,
+        as_of_date,
+        scorecard_version,
         cast(
-            least(100, greatest(0, behaviour_scores.uncapped_points))
-            - behaviour_scores.uncapped_points as decimal(18, 10)
+            least(100, greatest(0, uncapped_points)) - uncapped_points as decimal(18, 10)
         ) as points
     from behaviour_scores
-    inner join scorecard_days on behaviour_scores.as_of_date = scorecard_days.as_of_date
-    where
-        behaviour_scores.uncapped_points > 100
-        or behaviour_scores.uncapped_points < 0
+    where uncapped_points > 100 or uncapped_points < 0
 ),
 
 final as (

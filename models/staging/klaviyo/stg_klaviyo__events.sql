@@ -14,8 +14,9 @@ final as (
         occurred_at,
         value,
         properties,
-        {{ text_or_null(json_text('properties', 'ProductID')) }} as product_id,
-        {{ text_or_null(json_text('properties', 'Collections')) }} as collections,
+        {{ event_product_id('properties') }} as product_id,
+        {{ event_collections('properties') }} as collections,
+        {{ event_seconds('properties') }} as seconds,
         _loaded_at as loaded_at
     from source
 )

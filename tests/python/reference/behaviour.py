@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from math import fsum
+from math import fsum, isfinite
 from typing import Any
 
 from reference.clock import Clock, decay
@@ -25,6 +25,8 @@ class Event:
     day: date
     event_type: str | None
     is_bridal: bool
+    product: str | None
+    seconds: float | None
 
 
 def deduplicated(found: Iterable[Row]) -> list[Row]:
@@ -42,16 +44,43 @@ def deduplicated(found: Iterable[Row]) -> list[Row]:
     return list(kept.values())
 
 
+def bag(properties: Any) -> Mapping[str, Any]:
+    """The properties of an event; empty where they are no object."""
+    if isinstance(properties, str):
+        properties = json.loads(properties)
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def product_of(properties: Any) -> str | None:
+    """The ProductID as trimmed text; null when it is null or empty."""
+    product = bag(properties).get("ProductID")
+    return None if product is None else str(product).strip() or None
+
+
+def number(value: Any) -> float | None:
+    """A number, or a text that is one; neither NaN nor infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if isfinite(found) else None
+
+
+def seconds_of(properties: Any) -> float | None:
+    """The Seconds of an event, when they are a number from nought up."""
+    found = number(bag(properties).get("Seconds"))
+    return None if found is None or found < 0 else found
+
+
 def is_bridal(
     properties: Any, shop_id: str, families: Mapping[tuple[str, str], str], config: Config
 ) -> bool:
     """By the product's family; by the named collections where that is not known."""
-    if isinstance(properties, str):
-        properties = json.loads(properties)
-    if not isinstance(properties, Mapping):
-        return False
-    product = properties.get("ProductID")
-    family = families.get((shop_id, str(product).strip())) if product is not None else None
+    properties = bag(properties)
+    product = product_of(properties)
+    family = families.get((shop_id, product)) if product is not None else None
     if family is not None:
         return family == "bridal"
     named = properties.get("Collections") or []
@@ -78,6 +107,8 @@ def events(raw: Raw, clock: Clock, people: Identity, config: Config) -> dict[str
                 day=day,
                 event_type=config.metrics.get(row.get("metric_name") or ""),
                 is_bridal=is_bridal(row.get("properties"), shop_id, families, config),
+                product=product_of(row.get("properties")),
+                seconds=seconds_of(row.get("properties")),
             )
         )
     return found

@@ -42,6 +42,7 @@ PERSON_COLUMNS = (
     "last_survey_response",
     "gift_intent",
     "finish",
+    "style",
     "scorecard_version",
 )
 # Of each mart, the columns that name a row and those that are compared.
@@ -50,6 +51,9 @@ KEYS: dict[str, Key] = {
     "customer_scores": PERSON,
     "score_contributions": (*PERSON, "scorecard_id", "rule_id"),
     "postal_trust": ("as_of_date", "shop_id", "country_code", "postal_code"),
+    "customer_signals": (*PERSON, "signal"),
+    "customer_segments": (*PERSON, "segment"),
+    "preference_audit": PERSON,
 }
 COLUMNS: dict[str, Key] = {
     "customer_score_history": PERSON_COLUMNS,
@@ -62,6 +66,17 @@ COLUMNS: dict[str, Key] = {
         "returns_value",
         "refunds_value",
         "resends_value",
+    ),
+    "customer_signals": ("value_number", "value_text"),
+    # a row says that somebody is in; there is nothing else to compare
+    "customer_segments": (),
+    "preference_audit": (
+        "stated_finish",
+        "viewed_finish",
+        "viewed_views",
+        "stated_views",
+        "total_views",
+        "contradicts",
     ),
 }
 CARDS = {
@@ -107,7 +122,27 @@ def reference_side(world: World, days: Sequence[date]) -> dict[str, dict[Key, di
         "customer_scores": {k: row for k, row in scores.items() if k[0] == days[-1]},
         "score_contributions": parts,
         "postal_trust": areas,
+        "customer_signals": {
+            (*key, signal): signal_cells(value)
+            for key, row in scores.items()
+            for signal, value in row["signals"].items()
+        },
+        "customer_segments": {
+            (*key, segment): {} for key, row in scores.items() for segment in row["segments"]
+        },
+        "preference_audit": {
+            key: row["preference_audit"]
+            for key, row in scores.items()
+            if row["preference_audit"] is not None
+        },
     }
+
+
+def signal_cells(value: Any) -> dict[str, Any]:
+    """A signal as its mart holds it: a text, or a double."""
+    if isinstance(value, str):
+        return {"value_number": None, "value_text": value}
+    return {"value_number": float(value), "value_text": None}
 
 
 def matters(mart: str, key: Key, row: Mapping[str, Any]) -> bool:
@@ -139,7 +174,8 @@ def differences(warehouse: Side, reference: Side) -> Iterator[Mismatch]:
             {key: row for key, row in side[mart].items() if matters(mart, key, row)}
             for side in (warehouse, reference)
         )
-        for key in sorted(found.keys() | wanted.keys(), key=str):
+        keys = [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)]
+        for key in sorted(keys, key=str):
             if key not in wanted:
                 yield Mismatch(mart, key, "(row)", "present", "absent")
             elif key not in found:

@@ -106,6 +106,50 @@ def default_behaviour_card() -> BehaviourCard:
     )
 
 
+# (band, least average order value), best first.
+AOV_BANDS = (
+    ("700_and_more", Decimal(700)),
+    ("350_to_699", Decimal(350)),
+    ("150_to_349", Decimal(150)),
+    ("below_150", Decimal(0)),
+)
+FINANCING = (
+    *("affirm", "afterpay", "clearpay", "klarna", "klarna_financing", "sezzle", "zip", "bread"),
+    *("splitit", "synchrony", "shop_pay_installments", "shop pay installments"),
+    *("paypal_credit", "paypal credit"),
+)
+# (first, last) as MM-DD, both included.
+SEASONS = {
+    "christmas": ("11-15", "12-31"),
+    "valentines": ("01-25", "02-14"),
+    "mothers_day": ("04-25", "05-14"),
+}
+# What is asked, folded, to (measure, least, most).
+MEASURES = {
+    "how likely are you to recommend us to a friend?": ("nps", 0, 10),
+    "nps": ("nps", 0, 10),
+    "how satisfied are you with your purchase?": ("csat", 1, 5),
+    "csat": ("csat", 1, 5),
+    "how easy was it to find the right piece?": ("ces", 1, 5),
+    "ces": ("ces", 1, 5),
+}
+
+
+def default_segments() -> dict[str, tuple[Rule, ...]]:
+    """The default segments: a customer for whom every rule fires is in."""
+    rules = {
+        "high_health": (("previous_aov", ">", 700), ("addon_accepted_180d", ">=", 1)),
+        "new": (("orders_lifetime", "=", 1), ("days_since_first_order", "<=", 60)),
+        "loyal": (("orders_lifetime", ">=", 3), ("days_since_last_order", "<=", 365)),
+        "high_value": (("net_spend", ">", 1500),),
+        "seasonal": (("orders_lifetime", ">=", 2), ("seasonal_order_share", ">=", 1)),
+    }
+    return {
+        segment: tuple(Rule(segment, name, op, Decimal(at), 0) for name, op, at in conditions)
+        for segment, conditions in rules.items()
+    }
+
+
 def default_answers() -> dict[tuple[str, str], tuple[str, str, str]]:
     """(question, answer), folded, to (attribute, value, label)."""
     finishes = {
@@ -179,6 +223,10 @@ class Config:
             "Compared Products": "comparison_click",
             "Opened Shop App": "shop_app_tap",
             "Applied Coupon": "coupon_applied",
+            "Received Email": "email_received",
+            "Opened Email": "email_open",
+            "Clicked Email": "email_click",
+            "Viewed Support Article": "support_doc_view",
         }
     )
     collection_families: Mapping[str, str] = field(
@@ -197,3 +245,9 @@ class Config:
         ("gold", Decimal(1500)),
         ("silver", Decimal(500)),
     )
+    aov_bands: tuple[tuple[str, Decimal], ...] = AOV_BANDS
+    financing: frozenset[str] = frozenset(FINANCING)
+    seasons: Mapping[str, tuple[str, str]] = field(default_factory=lambda: dict(SEASONS))
+    measures: Mapping[str, tuple[str, int, int]] = field(default_factory=lambda: dict(MEASURES))
+    offer_surfaces: frozenset[str] = frozenset({"post_purchase", "thank_you"})
+    segments: Mapping[str, tuple[Rule, ...]] = field(default_factory=default_segments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -52,6 +52,9 @@ class Order:
     gross: Decimal
     has_addon: bool
     area: Area | None
+    gateways: frozenset[str]
+    acquisition_source: str | None
+    has_discount: bool
 
     def counts(self, as_of: date) -> bool:
         """Whether this is a counted order at D."""
@@ -160,6 +163,11 @@ def is_resend(row: Row, config: Config) -> bool:
     return bool(row.get("resend_of_order_id")) or bool(tags & set(config.resend_order_tags))
 
 
+def named(texts: Iterable[str | None] | None) -> frozenset[str]:
+    """The entries of a text list that are not blank, folded."""
+    return frozenset(fold(text) for text in texts or () if fold(text))
+
+
 def _order(
     row: Row,
     parent: Row | None,
@@ -195,6 +203,11 @@ def _order(
         gross=cents(sum((line_value({**line, "discount_amount": None}) for line in goods), ZERO)),
         has_addon=any(line.get("offer_kind") in config.addon_kinds for line in lines),
         area=next((a for a in areas if a), None),
+        gateways=named(row.get("payment_gateways")),
+        acquisition_source=(row.get("acquisition_source") or "").strip() or None,
+        has_discount=(
+            bool(named(row.get("discount_codes"))) or (row.get("discount_amount") or ZERO) > 0
+        ),
     )
 
 

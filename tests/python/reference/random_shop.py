@@ -10,19 +10,20 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from reference.maker import Maker, Tables
+from reference.random_files import random_files
 from reference.raw import Raw
-
-Tables = dict[tuple[str, str], list[dict[str, Any]]]
+from reference.signal_people import signal_people
+from reference.young_shop import young_shop
 
 # None: a shop of which no row (or no zone) came, so that its days are those of UTC.
 ZONES: tuple[str | None, ...] = (
@@ -101,7 +102,44 @@ METRICS = (
     "Applied Coupon",
     "Placed Order",
     "viewed product",
+    *["Received Email"] * 3,
     "Clicked Email",
+    "Opened Email",
+    "Viewed Support Article",
+    "Clicked SMS",
+)
+SECONDS: tuple[Any, ...] = (
+    *(12, 0, 3.5, -4, 600, "17", " 8.25 ", "-3", "fast", "", "NaN", "Infinity", True, None, [3]),
+)
+COLOURS: tuple[tuple[str | None, str | None], ...] = (
+    ("platinum", " Yellow Gold "),
+    ("White Gold", None),
+    (" ROSE GOLD", ""),
+    (None, "white_gold"),
+    (None, None),
+    ("Yellow gold", "platinum"),
+    ("", ""),
+    ("yellow_gold", None),
+)
+GATEWAYS: tuple[list[str] | None, ...] = (
+    None,
+    [],
+    ["shopify_payments"],
+    ["shopify_payments", "AFFIRM"],
+    [" Klarna "],
+    ["Shop Pay Installments", "gift_card"],
+    ["", " "],
+    ["", "manual"],
+)
+BIRTHDAYS: tuple[date | None, ...] = (
+    None,
+    None,
+    date(1996, 2, 29),
+    date(1988, 3, 1),
+    date(1979, 2, 28),
+    date(1990, 12, 31),
+    date(2001, 1, 1),
+    date(2030, 5, 5),
 )
 QUESTIONS: tuple[tuple[str | None, tuple[str | None, ...]], ...] = (
     (
@@ -112,11 +150,16 @@ QUESTIONS: tuple[tuple[str | None, tuple[str | None, ...]], ...] = (
     (" which finish does the RECIPIENT prefer? ", ("Yellow gold ", "platinum", None)),
     ("Which style do you prefer?", ("Stackable rings", "solitaire", "Halo", "Minimal")),
     ("How likely are you to add a matching piece in the next 7 days?", ("1", "5", "6")),
-    ("What would you love to find here?", ("a ring like my grandmother's", " ")),
+    ("What would you love to find here?", ("a ring like my grandmother's", " ", "4")),
+    (
+        " How likely are you to recommend us to a FRIEND? ",
+        ("0", "9", " 10 ", "7.5", "11", "-1", "ten", "", "NaN"),
+    ),
+    ("How satisfied are you with your purchase?", ("1", "5", "4.5", "0", "6", "great")),
+    ("how easy was it to find the right piece?", ("1", "2.5", " 5", "0.9", "5.1", None)),
+    (None, ("3", "10", " 4 ", "6", "Infinity")),
     (None, ("Yes",)),
 )
-EDGE_AGES = (0, 0, 1, 29, 30, 179, 180, 364, 365, 366)
-EDGE_TIMES = (time(0), time(23, 59, 59), time(23, 59, 59, 999999), time(2, 30), time(1, 30))
 
 
 @dataclass(frozen=True)
@@ -128,195 +171,6 @@ class RandomShops:
     seed: int
 
 
-@dataclass
-class Maker:
-    """Writes one shop. Ids start at the same number in every shop, so that they collide."""
-
-    shop_id: str
-    zone: str | None
-    days: tuple[date, ...]
-    rng: Random
-    tables: Tables = field(default_factory=lambda: defaultdict(list))
-    last_id: int = 100_000
-
-    # -- small things --------------------------------------------------------------------------
-
-    def chance(self, share: float) -> bool:
-        """True in that share of calls."""
-        return self.rng.random() < share
-
-    def new_id(self) -> str:
-        """The next id; all have six digits, so that text and number sort alike."""
-        self.last_id += 1
-        return str(self.last_id)
-
-    def at(self, day: date, clock: time = time(12)) -> datetime:
-        """The moment, UTC, at which the shop's clock shows this."""
-        local = datetime.combine(day, clock, tzinfo=ZoneInfo(self.zone or "UTC"))
-        return local.astimezone(UTC)
-
-    def some_day(self) -> date:
-        """Mostly the last year; often on the edge of a window, sometimes in the future."""
-        draw = self.rng.random()
-        last = self.days[-1]
-        if draw < 0.30:
-            return self.rng.choice(self.days) - timedelta(days=self.rng.choice(EDGE_AGES))
-        if draw < 0.35:
-            return last + timedelta(days=self.rng.randint(1, 5))
-        if draw < 0.65:
-            return last - timedelta(days=self.rng.randint(0, 40))
-        return last - timedelta(days=self.rng.randint(0, 600))
-
-    def some_moment(self) -> datetime:
-        """A moment of `some_day`, often at midnight."""
-        if self.chance(0.3):
-            return self.at(self.some_day(), self.rng.choice(EDGE_TIMES))
-        seconds = self.rng.randrange(86_400)
-        return self.at(self.some_day(), time()) + timedelta(seconds=seconds)
-
-    def after(self, moment: datetime) -> datetime:
-        """Some time later, often on one of the scored days."""
-        if self.chance(0.3):
-            target = self.at(self.rng.choice(self.days), self.rng.choice(EDGE_TIMES))
-            return max(target, moment)
-        return moment + timedelta(minutes=self.rng.randrange(60 * 24 * 60))
-
-    def add(self, table: str, **columns: Any) -> dict[str, Any]:
-        """One more row of `source.table`."""
-        source, name = table.split(".")
-        row = {"shop_id": self.shop_id, **columns}
-        self.tables[source, name].append(row)
-        return row
-
-    # -- facts ---------------------------------------------------------------------------------
-
-    def customer(self, **columns: Any) -> str:
-        """A Shopify customer; the e-mail is its own unless given."""
-        customer_id = columns.pop("customer_id", None) or self.new_id()
-        defaults = {
-            "email": f"c{customer_id}@example.com",
-            "updated_at": self.at(self.days[0] - timedelta(days=3)),
-        }
-        self.add("shopify.customers", customer_id=customer_id, **{**defaults, **columns})
-        return str(customer_id)
-
-    def line(self, order_id: str, price: Decimal | str, **columns: Any) -> dict[str, Any]:
-        """An order line of one unit unless told."""
-        defaults = {"quantity": 1, "discount_amount": Decimal("0.00"), "is_gift_card": False}
-        return self.add(
-            "shopify.order_lines",
-            order_line_id=self.new_id(),
-            order_id=order_id,
-            unit_price_amount=Decimal(price),
-            **{**defaults, **columns},
-        )
-
-    def order(
-        self,
-        customer_id: str | None,
-        day: date,
-        *prices: Decimal | str,
-        clock: time = time(12),
-        **columns: Any,
-    ) -> dict[str, Any]:
-        """A paid order of one line a price."""
-        moment = self.at(day, clock)
-        defaults = {
-            "created_at": moment,
-            "processed_at": moment,
-            "updated_at": moment,
-            "financial_status": "PAID",
-            "is_test": False,
-        }
-        row = self.add(
-            "shopify.orders",
-            customer_id=customer_id,
-            **{"order_id": self.new_id(), **defaults, **columns},
-        )
-        for price in prices:
-            self.line(row["order_id"], price)
-        return row
-
-    def lines_of(self, order: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The lines of an order so far."""
-        lines = self.tables["shopify", "order_lines"]
-        return [line for line in lines if line["order_id"] == order["order_id"]]
-
-    def refund(self, order: Mapping[str, Any], moment: datetime | None, *amounts: Any) -> None:
-        """A refund, an amount for each of the first lines; none for shipping alone."""
-        refund_id = self.new_id()
-        self.add(
-            "shopify.refunds", refund_id=refund_id, order_id=order["order_id"], created_at=moment
-        )
-        for line, amount in zip(self.lines_of(order), amounts, strict=False):
-            self.add(
-                "shopify.refund_lines",
-                refund_line_id=self.new_id(),
-                refund_id=refund_id,
-                order_line_id=line["order_line_id"],
-                quantity=1,
-                subtotal_amount=Decimal(amount),
-                tax_amount=Decimal("1.00"),
-            )
-
-    def send_back(
-        self,
-        order: Mapping[str, Any],
-        moment: datetime | None,
-        *reasons: str | None,
-        status: str | None = "CLOSED",
-        quantity: int | None = 1,
-    ) -> None:
-        """A return, a reason for each of the first lines."""
-        return_id = self.new_id()
-        self.add(
-            "shopify.returns",
-            return_id=return_id,
-            order_id=order["order_id"],
-            created_at=moment,
-            status=status,
-        )
-        for line, reason in zip(self.lines_of(order), reasons, strict=False):
-            self.add(
-                "shopify.return_lines",
-                return_line_id=self.new_id(),
-                return_id=return_id,
-                order_line_id=line["order_line_id"],
-                quantity=quantity,
-                reason=reason,
-            )
-
-    def profile(self, **columns: Any) -> str:
-        """A Klaviyo profile."""
-        profile_id = f"P{self.new_id()}"
-        self.add("klaviyo.profiles", profile_id=profile_id, **columns)
-        return profile_id
-
-    def event(
-        self, profile_id: str | None, moment: datetime | None, metric: str, **columns: Any
-    ) -> Any:
-        """A Klaviyo event."""
-        return self.add(
-            "klaviyo.events",
-            event_id=f"E{self.new_id()}",
-            profile_id=profile_id,
-            metric_name=metric,
-            occurred_at=moment,
-            **columns,
-        )
-
-    def answer(self, moment: datetime | None, question: Any, answer: Any, **columns: Any) -> None:
-        """A survey answer."""
-        defaults = {"response_id": self.new_id(), "value_type": "single-choice"}
-        self.add(
-            "zigpoll.responses",
-            question=question,
-            answer=answer,
-            created_at=moment,
-            **{**defaults, **columns},
-        )
-
-
 # -- the random half ---------------------------------------------------------------------------
 
 
@@ -324,7 +178,7 @@ def _catalogue(m: Maker) -> list[str]:
     """Products with and without families; the first was something else before."""
     families = ("bridal", " Bridal ", "BRIDAL", "fashion", "stackable", None, "", "bridal sets")
     ids = []
-    for family in families:
+    for family, (metal, finish) in zip(families, COLOURS, strict=True):
         product_id = m.new_id()
         ids.append(product_id)
         m.add(
@@ -332,9 +186,11 @@ def _catalogue(m: Maker) -> list[str]:
             product_id=product_id,
             family=family,
             collections=["Bridal"],
+            metal=metal,
+            finish=finish,
             updated_at=m.at(date(2025, 1, 2)),
         )
-    older = {"updated_at": m.at(date(2025, 1, 1)), "collections": None}
+    older = {"updated_at": m.at(date(2025, 1, 1)), "collections": None, "metal": "silver"}
     m.add("shopify.products", product_id=ids[0], family="fashion", **older)
     m.add("shopify.products", product_id=ids[3], family="bridal", **older)
     return ids
@@ -370,6 +226,7 @@ def _random_customers(m: Maker, n: int) -> list[str]:
             created_at=None if m.chance(0.1) else m.some_moment(),
             default_country_code=country,
             default_postal_code=postal,
+            birth_date=m.rng.choice((*BIRTHDAYS, *m.days)),
             merged_into_customer_id=m.rng.choice(ids) if m.chance(0.08) else None,
         )
         if m.chance(0.1):
@@ -418,6 +275,10 @@ def _random_order(m: Maker, ids: Sequence[str], products: Sequence[str]) -> None
         shipping_country_code=country,
         shipping_postal_code=postal,
         tags=m.rng.choice((None, [], ["vip"], ["resend-later"])),
+        payment_gateways=m.rng.choice(GATEWAYS),
+        discount_codes=m.rng.choice((None, [], [], ["WELCOME10"], ["", " "])),
+        discount_amount=m.rng.choice((None, Decimal("0.00"), Decimal("0.00"), Decimal("5.00"))),
+        acquisition_source=m.rng.choice((None, "", "google", " TikTok ", "email")),
     )
     for _ in range(m.rng.choice((0, 1, 1, 1, 2, 2, 3))):
         quantity = m.rng.choice((0, 1, 1, 1, 2, 3))
@@ -535,9 +396,13 @@ def _random_event(m: Maker, profile_id: str | None, products: Sequence[str]) -> 
     collections: Any = m.rng.choice(
         (None, [], "Bridal", "engagement RINGS", ["Gifts", " wedding bands "], ["Fashion"], "")
     )
-    properties: dict[str, Any] | None = {"ProductID": product, "Collections": collections}
+    properties: Any = {"ProductID": product, "Collections": collections}
     if product in products[:3] and m.chance(0.3):
         properties = {"ProductID": int(product), "SKU": "R-1"}
+    elif product in products[3:] and m.chance(0.1):
+        properties["ProductID"] = f" {product} "
+    if m.chance(0.6):
+        properties["Seconds"] = m.rng.choice(SECONDS)
     if m.chance(0.05):
         properties = m.rng.choice((None, {}, {"CartValue": 12.5}))
     moment = None if m.chance(0.01) else m.some_moment()
@@ -566,7 +431,9 @@ def _random_answer(m: Maker, ids: Sequence[str]) -> None:
         m.rng.choice(given),
         customer_id=m.rng.choice(ids) if m.chance(0.6) else None,
         email=_some_email(m, ids),
-        value_type=m.rng.choice(("single-choice", "single-choice", "dynamic-response", None)),
+        value_type=m.rng.choice(
+            ("single-choice", "single-choice", "dynamic-response", None, "nps", " CSAT ", "ces")
+        ),
     )
 
 
@@ -729,7 +596,7 @@ def _identity_edges(m: Maker) -> None:
     m.event(m.profile(email=f"C{middle}@example.com"), m.at(first), "Added to Cart")
     m.event("Pnobody", m.at(first), "Opened Shop App")
     # each of these is all that is known of somebody
-    m.event("Pclicked", m.at(first), "Clicked Email")
+    m.event("Pclicked", m.at(first), "Clicked SMS")
     m.event("Plater", m.at(m.days[2] + timedelta(days=1)), "Viewed Product")
     m.order(None, first, "15.00", email="only-a-test@example.com", is_test=True)
     m.order(None, first, "15.00", email="only-pending@example.com", financial_status="pending")
@@ -798,8 +665,9 @@ def random_shop(
         _random_resend(m, ids, m.rng.choice(parents))
     for _ in range(customers):
         _random_profile(m, ids, products)
-    for _ in range(2 * customers):
+    for _ in range(3 * customers):
         _random_answer(m, ids)
+    random_files(m, lambda: _some_email(m, ids), ids, customers * 3 // 2)
     _exact_values(m)
     _exact_behaviour(m)
     _points_edges(m, products)
@@ -808,17 +676,23 @@ def random_shop(
     _identity_edges(m)
     _survey_edges(m)
     _wholesaler(m)
+    signal_people(m, products)
     return m.tables
 
 
 def random_shops(seed: int, days: Sequence[date] | None = None, customers: int = 60) -> RandomShops:
-    """Two shops in different zones with colliding ids; `customers` is each one's random part."""
+    """Two shops in different zones with colliding ids, and a young one of a dozen people.
+
+    `customers` is the random part of each of the two.
+    """
     rng = Random(seed)
     window = tuple(days or rng.choice(WINDOWS))
+    zones = rng.sample(ZONES, 3)
     raws = [
         random_shop(f"shop{seed}{letter}", zone, window, seed, customers)
-        for letter, zone in zip("ab", rng.sample(ZONES, 2), strict=True)
+        for letter, zone in zip("ab", zones[:2], strict=True)
     ]
+    raws.append(young_shop(f"shop{seed}c", zones[2], window, seed))
     return RandomShops(joined(raws), window, seed)
 
 

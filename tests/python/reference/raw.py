@@ -22,6 +22,11 @@ KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("klaviyo", "profiles"): ("shop_id", "profile_id"),
     ("klaviyo", "events"): ("shop_id", "event_id"),
     ("zigpoll", "responses"): ("shop_id", "response_id"),
+    ("files", "tickets"): ("shop_id", "ticket_id"),
+    ("files", "loyalty"): ("shop_id", "email", "event_at"),
+    ("files", "reviews"): ("shop_id", "review_id"),
+    ("files", "recommendations"): ("shop_id", "exposure_id"),
+    ("files", "community"): ("shop_id", "email", "event_at"),
 }
 
 _BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
@@ -38,12 +43,17 @@ def blank_is_null(row: Row) -> dict[str, Any]:
 def rows(raw: Raw, source: str, table: str) -> list[dict[str, Any]]:
     """The rows of a table, the latest of each key (`updated_at`, then `_loaded_at`)."""
     key_columns = KEYS[source, table]
-    latest: dict[tuple[str, ...], dict[str, Any]] = {}
+    latest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in map(blank_is_null, raw.get((source, table), ())):
-        key = tuple(row[c] for c in key_columns)
+        key = tuple(key_part(c, row[c]) for c in key_columns)
         if key not in latest or _age_rank(row) >= _age_rank(latest[key]):
             latest[key] = row
     return list(latest.values())
+
+
+def key_part(column: str, value: Any) -> Any:
+    """A value as keys compare it: an e-mail trimmed and in lower case."""
+    return value.strip().lower() if column == "email" and value else value
 
 
 def _age_rank(row: Row) -> tuple[datetime, datetime]:

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from reference.audit import colours, preference_audit
 from reference.behaviour import Event, behaviour, events
 from reference.clock import Clock
 from reference.config import Config, version_on
+from reference.connected import Sources
+from reference.feedback import Mark, marks
+from reference.files import Files, Person
 from reference.identity import Identity, normal_email
 from reference.known import first_days
 from reference.orders import ZERO, Area, Order, OrderBook, normal_area, order_books
-from reference.points import health, signals
+from reference.points import health
 from reference.raw import Raw, rows, shop_ids
 from reference.rfm import group, rank_scores, spending
+from reference.segments import segments
+from reference.signals import Facts, signals
 from reference.survey import Answer, answers, preferences
 from reference.tiers import loyalty_tier, ltv_tier
 from reference.trust import Components, components_by, rate
@@ -34,8 +40,13 @@ class World:
     books: Mapping[str, OrderBook]
     events: Mapping[str, list[Event]]
     answers: Mapping[str, list[Answer]]
+    files: Files
+    marks: Mapping[Person, list[Mark]]
+    sources: Sources
+    colours: Mapping[Person, str]
     first_days: Mapping[str, Mapping[str, date]]
     home_areas: Mapping[str, Area]
+    birth_dates: Mapping[str, date]
     config: Config
 
     @classmethod
@@ -47,20 +58,31 @@ class World:
         books = order_books(raw, clock, people, config)
         found_events = events(raw, clock, people, config)
         found_answers = answers(raw, clock, people, config)
+        files = Files.of(raw, clock, people)
         homes: dict[str, Area] = {}
+        births: dict[str, date] = {}
         for row in rows(raw, "shopify", "customers"):
             key = people.customer(row["shop_id"], row["customer_id"])
             area = normal_area(row.get("default_country_code"), row.get("default_postal_code"))
             # the surviving record alone speaks; those merged into it do not
-            if area and key == f"{row['shop_id']}:{row['customer_id']}":
+            if key != f"{row['shop_id']}:{row['customer_id']}":
+                continue
+            if area:
                 homes[key] = area
+            if row.get("birth_date"):
+                births[key] = row["birth_date"]
         return cls(
             frozenset(shop_ids(raw)),
             books,
             found_events,
             found_answers,
+            files,
+            marks(raw, clock, people, files, config),
+            Sources.of(raw, clock),
+            colours(raw),
             first_days(raw, clock, people, books, found_events, found_answers),
             homes,
+            births,
             config,
         )
 
@@ -155,13 +177,11 @@ def _score_shop(world: World, shop_id: str, as_of: date) -> dict[str, ScoreRow]:
     f_scores = rank_scores({k: b.frequency for k, b in buyers.items()}, scale, low_is_good=False)
     m_scores = rank_scores({k: b.monetary for k, b in buyers.items()}, scale, low_is_good=False)
 
+    colour_by_product = {p: c for (s, p), c in world.colours.items() if s == shop_id}
+
     found: dict[str, ScoreRow] = {}
     for key in (k for k, first in world.first_days.get(shop_id, {}).items() if first <= as_of):
         taste = preferences(answers_of[key], as_of, config.survey_answer_ttl_days)
-        values = signals(
-            events_of[key], orders_of[key], returns_of[key], taste["product_pref_tag"], as_of
-        )
-        health_score, bucket, points = health(values, points_card)
         facts = [(e.event_type, e.day) for e in events_of[key]]
         facts += [("purchase", o.day) for o in orders_of[key]]
         behaviour_score, band, parts = behaviour(facts, as_of, behaviour_card)
@@ -173,6 +193,30 @@ def _score_shop(world: World, shop_id: str, as_of: date) -> dict[str, ScoreRow]:
         rfm = (r_scores[key], f_scores[key], m_scores[key]) if buyer else None
         frequency = buyer.frequency if buyer else 0
         monetary = buyer.monetary if buyer else ZERO
+        derived = {
+            "rfm_group": group(config.rfm_preset, *rfm) if rfm else None,
+            "loyalty_tier": loyalty_tier(frequency, monetary, config),
+            "behaviour_score": behaviour_score,
+            "trust_score": trust_score,
+            "trust_rating": rating,
+            "postal_trust_score": postal["trust_score"] if postal else None,
+        }
+        facts_of = Facts(
+            shop_id=shop_id,
+            events=events_of[key],
+            orders=orders_of[key],
+            returns=returns_of[key],
+            net_spend=monetary,
+            birth_date=world.birth_dates.get(key),
+            exposures=world.files.exposures.get((shop_id, key), []),
+            tickets=world.files.tickets.get((shop_id, key), []),
+            loyalty=world.files.loyalty.get((shop_id, key), []),
+            reviews=world.files.reviews.get((shop_id, key), []),
+            community=world.files.community.get((shop_id, key), []),
+            marks=world.marks.get((shop_id, key), []),
+        )
+        values = signals(facts_of, taste, derived, world.sources, as_of, config)
+        health_score, bucket, points = health(values, points_card)
         found[key] = {
             "shop_id": shop_id,
             "customer_key": key,
@@ -181,15 +225,15 @@ def _score_shop(world: World, shop_id: str, as_of: date) -> dict[str, ScoreRow]:
             "health_bucket": bucket,
             "points_contributions": points,
             "signals": values,
+            "segments": segments(values, config),
+            "preference_audit": preference_audit(
+                taste["finish"], events_of[key], colour_by_product, as_of
+            ),
             "scorecard_version": points_card.version,
-            "behaviour_score": behaviour_score,
             "behaviour_band": band,
             "behaviour_contributions": parts,
-            "trust_score": trust_score,
-            "trust_rating": rating,
             "trust_components": trust.sums(),
             "postal_area": area,
-            "postal_trust_score": postal["trust_score"] if postal else None,
             "postal_trust_rating": postal["trust_rating"] if postal else "unknown",
             "recency_days": buyer.recency_days if buyer else None,
             "frequency": frequency,
@@ -197,10 +241,9 @@ def _score_shop(world: World, shop_id: str, as_of: date) -> dict[str, ScoreRow]:
             "r_score": rfm[0] if rfm else None,
             "f_score": rfm[1] if rfm else None,
             "m_score": rfm[2] if rfm else None,
-            "rfm_group": group(config.rfm_preset, *rfm) if rfm else None,
             "ltv_tier": ltv_tier(monetary),
-            "loyalty_tier": loyalty_tier(frequency, monetary, config),
             **taste,
+            **derived,
         }
     return found
 
