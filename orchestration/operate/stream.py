@@ -55,9 +55,10 @@ class Move:
 
 @dataclass
 class Day:
-    """One shop day; `scores` is None when it was not built."""
+    """One shop day; `scores` is None when it was not built, or the customer not known on it."""
 
     day: date
+    is_built: bool = False
     scores: dict[str, tuple[float | None, str]] | None = None
     facts: list[Fact] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
@@ -89,6 +90,13 @@ def gather(
             "Behaviour": (row[3], row[4]),
             "Trust": (row[5], row[6]),
         }
+    for (built,) in connection.execute(
+        "select distinct as_of_date from marts.customer_score_history "
+        "where shop_id = (select max(shop_id) from marts.customer_score_history "
+        "where customer_key = $1) and as_of_date between $2 and $3",
+        window,
+    ).fetchall():
+        shown[built].is_built = True
     weights = _weights(connection)
     for day, kind, moment, description, amount in connection.execute(
         "select fact_date, fact_kind, occurred_at, description, amount from marts.customer_facts "
@@ -152,7 +160,7 @@ def _rows_of(day: Day) -> list[tuple[str, Text, str]]:
 def render(customer_key: str, days: list[Day]) -> RenderableType:
     """The stream as a page of the terminal, the latest day first."""
     blocks: list[RenderableType] = [Text(f"{customer_key}, day by day", style="bold underline")]
-    unbuilt = [d.day for d in days if d.scores is None]
+    unbuilt = [d.day for d in days if not d.is_built]
     quiet = 0
     for day in days:
         rows = _rows_of(day)
@@ -177,7 +185,8 @@ def render(customer_key: str, days: list[Day]) -> RenderableType:
     if unbuilt:
         blocks.append(
             Text(
-                f"{len(unbuilt)} of these days were not built, so moves on them are not known: "
+                f"{len(unbuilt)} of these days {'was' if len(unbuilt) == 1 else 'were'} not built, so "
+                "moves on them are not known: "
                 f"health build --from {min(unbuilt)} --to {max(unbuilt)}",
                 style="yellow",
             )

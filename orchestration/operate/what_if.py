@@ -39,7 +39,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One shop on one day. `bands` has the best first; `movers` the largest changes first."""
+    """One shop on one day. `bands` has the best first; `movers` the largest changes first.
+
+    Without `cells` nothing was compared: the version `is_in_force`, or nobody has the score yet.
+    """
 
     shop_id: str
     as_of_date: date
@@ -48,6 +51,7 @@ class Comparison:
     bands: list[str]
     cells: list[Cell]
     movers: list[dict[str, Any]]
+    is_in_force: bool = False
 
     def total(self, moved: bool = False) -> int:
         """Customers in all, or those who change band."""
@@ -57,10 +61,7 @@ class Comparison:
 def gather(
     warehouse: Path, card: str, version: int, day: date | None, shop: str | None
 ) -> list[Comparison]:
-    """What the last build said of this version, shop by shop.
-
-    Empty `cells` mean that the version is the one in force there: nothing was compared.
-    """
+    """What the last build said of this version, shop by shop."""
     with connect(warehouse, read_only=True) as connection:
         days = connection.execute(
             "select shop_id, max(as_of_date) from intermediate.int_as_of_days "
@@ -75,6 +76,14 @@ def gather(
                 [card],
             ).fetchall()
         )
+        in_force = {
+            row[0]
+            for row in connection.execute(
+                "select as_of_date from features.scorecard_days "
+                "where scorecard_id = ? and scorecard_version = ? and is_in_force",
+                [card, version],
+            ).fetchall()
+        }
         found = []
         for shop_id, as_of in days:
             which = [shop_id, as_of, card, version]
@@ -85,7 +94,9 @@ def gather(
                 which,
             ).fetchall()
             if not rows:
-                found.append(Comparison(shop_id, as_of, version, version, [], [], []))
+                found.append(
+                    Comparison(shop_id, as_of, version, version, [], [], [], as_of in in_force)
+                )
                 continue
             cursor = connection.execute(
                 "select customer_key, band_from, band_to, score_from, score_to, monetary, moved_by "
@@ -161,9 +172,14 @@ def render(card: str, comparisons: list[Comparison]) -> RenderableType:
     blocks: list[RenderableType] = []
     for one in comparisons:
         if not one.cells:
+            why = (
+                f"{card} version {one.version_to} is in force: nothing to compare."
+                if one.is_in_force
+                else f"Nobody has a score of {card} yet: nothing to compare."
+            )
             blocks += [
                 Text(f"{one.shop_id}  {one.as_of_date}", style="bold underline"),
-                Text(f"{card} version {one.version_to} is in force: nothing to compare."),
+                Text(why),
                 Text(""),
             ]
             continue
@@ -212,6 +228,11 @@ def what_if(
         raise HealthError(f"{version} cannot be compared with itself: name another version.")
     build(BuildRequest(day, day, shop, scorecards=base, select=MODELS), warehouse, console)
     comparisons = gather(warehouse, card, number, day, shop)
+    if not any(one.cells or one.is_in_force for one in comparisons):
+        raise HealthError(
+            f"Nobody has a score of {card} on that day, so there is nothing to compare: name a day "
+            "by which there are customers."
+        )
     if not any(one.cells for one in comparisons):
         raise HealthError(
             f"{version} is the version in force on that day, so there is nothing to compare: name "

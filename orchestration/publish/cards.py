@@ -70,9 +70,17 @@ class Shop:
         """The shop's currency code, empty before its first order."""
         return str(self.about["currency_code"] or "")
 
+    def money(self, amount: Decimal) -> str:
+        """An amount with the shop's currency."""
+        return f"{number(amount)} {self.currency}".strip()
+
     def bands(self, scorecard_id: str, tones: Sequence[str]) -> list[Band]:
-        """The bands of a score, best first, coloured from the top down."""
-        found = [row for row in self.rows["bands"] if row["scorecard_id"] == scorecard_id]
+        """The bands that made a score, best first, coloured from the top down."""
+        found = [
+            row
+            for row in self.rows["bands"]
+            if row["scorecard_id"] == scorecard_id and row["is_in_force"]
+        ]
         return [
             Band(
                 row["band"],
@@ -99,8 +107,9 @@ class Card:
     """One finding: its reading, what was measured, the picture and the numbers behind it.
 
     `picture` is an SVG and `extra` HTML, everything else is text. `span` is `wide` for two columns
-    where there are two, `rest` for two where there are three. Without a picture and a table the
-    note explains what is missing.
+    where there are two, `rest` for two where there are three, `full` for all of them, and `tall`
+    for two rows. `summary` opens the table. Without a picture and a table the note explains what is
+    missing.
     """
 
     title: str
@@ -109,6 +118,7 @@ class Card:
     extra: str = ""
     table: Table | None = None
     span: str = ""
+    summary: str = "The numbers"
 
 
 def table_html(table: Table) -> str:
@@ -351,6 +361,26 @@ def trust_card(shop: Shop) -> Card:
     )
 
 
+def gate_html(shop: Shop) -> str:
+    """What speaks against reading much into the RFM groups; nothing when nothing does."""
+    gate = next(iter(shop.rows["rfm_readiness"]), None)
+    if gate is None:
+        return ""
+    advice = ""
+    if gate["advised_scale"] != gate["rfm_scale"]:
+        advice = (
+            f"For {count(gate['purchasers'], 'buyer')}, {gate['advised_scale']} steps are advised "
+            f"instead of {gate['rfm_scale']} (rfm_scale)."
+        )
+    if not gate["is_ready"]:
+        lacking = escape(str(gate["lacking"] or "too little was sold"))
+        return (
+            '<p class="warning"><strong><span aria-hidden="true">!</span> Read these groups with '
+            f"care:</strong> {lacking}. {advice}</p>"
+        )
+    return f'<p class="note">{advice}</p>' if advice else ""
+
+
 def rfm_card(shop: Shop) -> Card:
     """The grid of recency and frequency, beside the groups it is divided into."""
     rows = shop.rows["rfm_grid"]
@@ -399,7 +429,8 @@ def rfm_card(shop: Shop) -> Card:
         note="Each cell: buyers, their lifetime revenue less refunds "
         f"({shop.currency}), their most frequent group. Darker means more revenue.",
         picture=grid(cells, size, "frequency: higher buys more often", "recency: higher is newer"),
-        extra=table_html(
+        extra=gate_html(shop)
+        + table_html(
             Table(
                 "RFM groups",
                 ["Group", "Buyers", "Revenue", "Share", "Days since last order"],
@@ -591,7 +622,6 @@ def push_card(shop: Shop, push_report: PushReport | None) -> Card:
         note="Scores and preferences that a destination has not confirmed as they are today."
         + (f" {count(held, 'record')} held back." if held else ""),
         extra=extra,
-        span="rest",
     )
 
 
@@ -651,6 +681,8 @@ def readiness(shop: Shop) -> list[tuple[bool, str]]:
         about["customers_browsing"],
         about["customers_answered"],
     )
+    idle = idle_rules(shop)
+    rules = [(False, f"Rules: {number(len(idle))} can never fire, see readiness")] if idle else []
     return [
         (
             orders > 0,
@@ -676,4 +708,17 @@ def readiness(shop: Shop) -> list[tuple[bool, str]]:
             if about["days_scored"] > 1
             else "History: one day, so nothing to compare with yet",
         ),
+        *rules,
     ]
+
+
+def idle_rules(shop: Shop) -> list[str]:
+    """Rules of scorecards and segments that fire for nobody, for want of any value."""
+    return sorted(
+        {
+            rule
+            for row in shop.rows["readiness"]
+            for rule in (row["rules_that_cannot_fire"] or "").split(", ")
+            if rule
+        }
+    )

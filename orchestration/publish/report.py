@@ -36,6 +36,14 @@ from orchestration.publish.cards import (
     trust_card,
 )
 from orchestration.publish.charts import inline, palette_css
+from orchestration.publish.groups import agreement_card, segments_card
+from orchestration.publish.quality import (
+    audit_card,
+    catalogue_card,
+    readiness_card,
+    tracking_card,
+)
+from orchestration.publish.versions import what_if_cards
 from orchestration.publish.wording import Change, count, day
 from orchestration.settings import PROJECT_DIR
 from orchestration.warehouse import connect
@@ -55,9 +63,18 @@ QUERIES = (
     "trust_ratings",
     "rfm_grid",
     "rfm_groups",
+    "rfm_readiness",
+    "rfm_agreement",
+    "segments",
     "preference_mix",
+    "preference_audit",
     "return_reasons",
     "push_plan",
+    "what_if",
+    "what_if_movers",
+    "readiness",
+    "catalogue",
+    "tracking",
 )
 GLYPHS = {"better": "▲", "worse": "▼", "same": "●"}
 
@@ -94,12 +111,14 @@ def card_html(card: Card) -> str:
         picture = f"<figure>{inline(card.picture, f'{card.title}. {card.note}')}</figure>"
     table = ""
     if card.table:
-        table = f"<details><summary>The numbers</summary>{table_html(card.table)}</details>"
+        table = (
+            f"<details><summary>{escape(card.summary)}</summary>{table_html(card.table)}</details>"
+        )
     content = picture + card.extra
-    if card.span == "wide" and picture and card.extra:
+    if "wide" in card.span and picture and card.extra:
         content = f'<div class="beside">{picture}<div>{card.extra}</div></div>'
     return (
-        f'<article class="{f"card {card.span}".strip()}"><h3>{escape(card.title)}</h3>'
+        f'<article class="{f"card {card.span}".strip()}"><h4>{escape(card.title)}</h4>'
         f'<p class="note">{escape(card.note)}</p>{content}{table}</article>'
     )
 
@@ -125,15 +144,41 @@ def shop_html(shop: Shop, anchor: str, push_report: PushReport | None) -> str:
             f"{escape(count(shop.about['customers_known'], 'customer'))} known, none scored yet. "
             "Run <code>health build</code>.</p></section>"
         )
-    cards = [
-        health_card(shop),
-        behaviour_card(shop),
-        trust_card(shop),
-        rfm_card(shop),
-        preference_card(shop),
-        returns_card(shop),
-        push_card(shop, push_report),
+    # What a shop wants to know first comes first; what the figures rest on closes.
+    parts = [
+        (
+            "health",
+            "How customers are doing",
+            [health_card(shop), behaviour_card(shop), trust_card(shop)],
+        ),
+        (
+            "groups",
+            "Who they are, what they like",
+            [
+                rfm_card(shop),
+                preference_card(shop),
+                agreement_card(shop),
+                segments_card(shop),
+                audit_card(shop),
+            ],
+        ),
+        (
+            "next",
+            "What came back, what comes next",
+            [returns_card(shop), push_card(shop, push_report), *what_if_cards(shop)],
+        ),
+        (
+            "data",
+            "What the figures rest on",
+            [readiness_card(shop), catalogue_card(shop), tracking_card(shop)],
+        ),
     ]
+    links = "".join(f'<li><a href="#{anchor}-{part}">{head}</a></li>' for part, head, _ in parts)
+    content = "".join(
+        f'<h3 id="{anchor}-{part}">{head}</h3>'
+        f'<div class="cards">{"".join(card_html(card) for card in cards)}</div>'
+        for part, head, cards in parts
+    )
     inputs = "".join(
         f'<li class="{"there" if there else "missing"}"><span aria-hidden="true">'
         f"{'✓' if there else '○'}</span> {escape(text)}</li>"
@@ -145,7 +190,7 @@ def shop_html(shop: Shop, anchor: str, push_report: PushReport | None) -> str:
         f"{day(shop.about['as_of_date'])}.</p>"
         f'<ul class="readiness">{inputs}</ul></header>'
         f"{kpi_html(kpi_strip(shop))}"
-        f'<div class="cards">{"".join(card_html(card) for card in cards)}</div></section>'
+        f'<ul class="parts" aria-label="Parts of {name}">{links}</ul>{content}</section>'
     )
 
 

@@ -17,16 +17,26 @@ from orchestration.transform.build import BuildRequest, dbt_arguments
 
 DAY = SHOP_END.isoformat()
 HISTORY = ("customer_score_history", "score_contributions", "customer_signals", "postal_trust")
+# The same as tables: customer_signals is a view.
+STORED = (
+    "marts.customer_score_history",
+    "marts.score_contributions",
+    "features.signals_by_day",
+    "marts.postal_trust",
+)
 
 
 def fingerprint(warehouse: Path, condition: str = "true", *tables: str) -> dict[str, tuple]:
-    """Number and order-free hash of the rows of marts; all of them, or those named."""
+    """Number and order-free hash of the rows of marts; all of them, or those named.
+
+    Not of `readiness`, which tells when things were loaded.
+    """
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         names = tables or [
             row[0]
             for row in connection.execute(
                 "select table_name from information_schema.tables "
-                "where table_schema = 'marts' order by 1"
+                "where table_schema = 'marts' and table_name != 'readiness' order by 1"
             ).fetchall()
         ]
         return {
@@ -113,9 +123,9 @@ def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
     ours = tmp_path / "w.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
-        for table in HISTORY:
+        for table in STORED:
             connection.execute(
-                f"update marts.{table} set as_of_date = '1999-01-01' "
+                f"update {table} set as_of_date = '1999-01-01' "
                 "where as_of_date = '2026-10-28' and shop_id = 'aurelia'"
             )
     health("build", "--as-of", "2026-10-28", "--shop", "aurelia", warehouse=ours)
@@ -135,8 +145,8 @@ def test_dbt_alone_builds_the_latest_complete_day(
     ours = tmp_path / "w.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
-        for table in HISTORY:
-            connection.execute(f"delete from marts.{table}")
+        for table in STORED:
+            connection.execute(f"delete from {table}")
     done = subprocess.run(
         [str(DBT), "build", "--target-path", str(tmp_path / "target")],
         cwd=ROOT,
@@ -223,3 +233,16 @@ def test_the_window_travels_as_event_time_flags(tmp_path: Path) -> None:
     assert "--event-time-start" not in dbt_arguments(BuildRequest(), tmp_path)
     with pytest.raises(HealthError, match="two ends"):
         BuildRequest(first_day=date(2026, 3, 7))
+
+
+def test_a_copy_under_another_name_answers(warehouse: Path, tmp_path: Path) -> None:
+    """DuckDB calls a database by its file's name, so no view may name its database."""
+    copy = tmp_path / "somebody's backup.duckdb"
+    shutil.copy(warehouse, copy)
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        views = connection.execute(
+            "select schema_name, view_name from duckdb_views() where not internal"
+        ).fetchall()
+        assert len(views) > 20
+        for schema, view in views:
+            connection.execute(f"select * from {schema}.{view} limit 1")

@@ -82,6 +82,8 @@ class Page(HTMLParser):
             self.sections[-1].tables[-1].rows.append([])
         elif tag in ("td", "th") and self.sections:
             self.sections[-1].tables[-1].rows[-1].append("")
+        elif tag == "br" and "table" in self.open:
+            self.sections[-1].tables[-1].rows[-1][-1] += " "
         elif tag == "svg":
             self.sections[-1].svgs.append(dict(attrs))
 
@@ -101,7 +103,7 @@ class Page(HTMLParser):
         section.text += data
         if "h2" in self.open:
             section.name += data
-        elif "h3" in self.open:
+        elif "h4" in self.open:
             section.titles.append(data)
         elif "caption" in self.open:
             section.tables[-1].caption += data
@@ -146,7 +148,10 @@ def test_nothing_on_the_page_leads_out_of_it(page: Page) -> None:
     assert not [name for name in names if name.startswith("on")]
     assert all(value.startswith("#shop-") for _, name, value in page.attributes if name == "href")
     ids = [value for _, name, value in page.attributes if name == "id"]
-    assert sorted(ids) == ["shop-1", "shop-2"]
+    parts = ["", "-data", "-groups", "-health", "-next"]
+    assert sorted(ids) == [f"shop-{n}{part}" for n in (1, 2) for part in parts]
+    links = {value for _, name, value in page.attributes if name == "href"}
+    assert links == {f"#{i}" for i in ids}
 
 
 def test_nobody_is_named(page: Page, warehouse: Path) -> None:
@@ -158,19 +163,20 @@ def test_nobody_is_named(page: Page, warehouse: Path) -> None:
     )
     assert len(people) > 1000
     assert not [who for (who,) in people if who in page.html]
-    assert "@" not in re.sub(r"@(media|page)\b", "", page.html)
+    assert "@" not in re.sub(r"@(media|page|\d)\b", "", page.html)
 
 
 @SHOPS
 def test_every_picture_says_what_it_shows_and_has_its_numbers_below(page: Page, shop: str) -> None:
     section = page.shop(shop)
-    assert len(section.titles) == 7
-    assert len(section.svgs) >= 5
+    assert len(section.titles) == 14
+    assert len(section.svgs) >= 6
     for svg in section.svgs:
         assert svg["role"] == "img"
         assert (svg["aria-label"] or "").split(". ")[0] in section.titles
-    pictures = page.tags["figure"]
-    assert pictures == page.tags["svg"] == page.tags["details"] == page.tags["summary"]
+    assert page.tags["figure"] == page.tags["svg"]
+    for card in re.findall(r"<article.*?</article>", page.html):
+        assert "<figure>" not in card or "<summary>The numbers</summary>" in card
 
 
 def test_the_same_warehouse_gives_the_same_bytes(warehouse: Path, tmp_path: Path) -> None:
@@ -195,7 +201,7 @@ def test_queries_read_marts(name: str) -> None:
     read = set(re.findall(r"\b(?:from|join)\s+([\w.]+)", text)) - local
     allowed = r"marts\.\w+|activation\.plan"
     if name == "bands":
-        allowed = r"marts\.customer_scores|seeds\.(scorecards|scorecard_bands)"
+        allowed = r"marts\.\w+|seeds\.(scorecards|scorecard_bands)"
     assert read
     assert not [relation for relation in read if not re.fullmatch(allowed, relation)]
 
@@ -402,6 +408,56 @@ class Shell:
             self.put("marts.customer_scores", **values)
             self.put("marts.customers", shop_id=shop, customer_key=key)
 
+    def version(
+        self,
+        card: str,
+        version: int,
+        valid_from: date = DAY + timedelta(9),
+        cuts: tuple[int, int, int] = (20, 10, 0),
+    ) -> None:
+        """Another version of a card, from a day on."""
+        names = {"behaviour": ("vip", "engaged", "at_risk")}.get(card, ("high", "medium", "low"))
+        self.put("seeds.scorecards", scorecard_id=card, version=version, valid_from=valid_from)
+        for rank, (band, cut) in enumerate(zip(names, cuts, strict=True), start=1):
+            self.put("seeds.scorecard_bands", scorecard_id=card, version=version, band=band,
+                     min_score=cut, rank=rank)  # fmt: skip
+
+    def what_if(
+        self,
+        card: str,
+        version: int,
+        band_from: str,
+        band_to: str,
+        shop: str = "shop",
+        base: int = 1,
+        day: date = DAY,
+        customers: int = 1,
+        changed: int = 1,
+        monetary: int = 10,
+    ) -> None:
+        self.put("marts.what_if", shop_id=shop, as_of_date=day, scorecard_id=card,
+                 version_from=base, version_to=version, band_from=band_from, band_to=band_to,
+                 customers=customers, customers_with_another_score=changed,
+                 monetary=monetary)  # fmt: skip
+
+    def mover(
+        self,
+        card: str,
+        version: int,
+        key: str,
+        score_from: int | None,
+        score_to: int | None,
+        moved_by: str | None,
+        shop: str = "shop",
+        base: int = 1,
+        day: date = DAY,
+        monetary: int = 10,
+    ) -> None:
+        bands = {"band_from": "good", "band_to": "unknown" if score_to is None else "good"}
+        self.put("marts.what_if_customers", shop_id=shop, customer_key=key, as_of_date=day,
+                 scorecard_id=card, version_from=base, version_to=version, score_from=score_from,
+                 score_to=score_to, moved_by=moved_by, monetary=monetary, **bands)  # fmt: skip
+
     def order(self, age: int, value: object, shop: str = "shop", counted: bool = True) -> None:
         self.put(
             "marts.orders",
@@ -428,8 +484,15 @@ def test_a_customer_of_whom_nothing_is_known(shell: Shell, tmp_path: Path) -> No
         "Nobody has a trust score yet",
         "No buyers to group yet",
         "No stated preference yet",
+        "Shopify has sent no groups of its own",
+        "Nobody is in a segment",
+        "No answer to hold against behaviour yet",
         "Nothing came back in 180 days",
         "Every destination holds what it should",
+        "One version of each scorecard: nothing to compare",
+        "No signal is described yet",
+        "The catalogue has no gaps",
+        "Nothing is wrong with tracking",
     ]
     for missing in (
         "Orders: none, so trust and RFM are unknown",
@@ -520,11 +583,29 @@ def test_text_of_the_data_stays_text(shell: Shell, tmp_path: Path) -> None:
     shell.put("marts.customer_facts", shop_id=evil, customer_key="a", fact_date=DAY, amount=5,
               fact_kind=f"return_{evil}")  # fmt: skip
     shell.put("activation.plan", shop_id=evil, destination=evil, action=evil, reason=evil)
+    shell.put("marts.readiness", shop_id=evil, signal=evil, source_tables=evil, coverage=0,
+              is_connected=False, customers_with_value=0,
+              rules_that_cannot_fire=f"{evil}.{evil}")  # fmt: skip
+    shell.put("marts.rfm_readiness", shop_id=evil, is_ready=False, lacking=evil, purchasers=1,
+              rfm_scale=5, advised_scale=3)  # fmt: skip
+    shell.put("marts.rfm_agreement", shop_id=evil, rfm_group=evil, shopify_rfm_group=evil,
+              customers=1, monetary=1, share_of_group=1, share_of_shopify_group=1)  # fmt: skip
+    shell.put("marts.customer_segments", shop_id=evil, customer_key="a", as_of_date=DAY,
+              segment=evil)  # fmt: skip
+    shell.put("marts.preference_audit", shop_id=evil, customer_key="a", as_of_date=DAY,
+              stated_finish=evil, viewed_finish=evil, contradicts=True)  # fmt: skip
+    shell.put("marts.product_quality", shop_id=evil, product_id="1", title=evil, attribute=evil,
+              problem=evil, value=evil, expected=evil, revenue=1)  # fmt: skip
+    shell.put("marts.event_quality", shop_id=evil, metric_name=evil, property=evil, problem=evil,
+              events=2, events_affected=1, expected=evil)  # fmt: skip
+    shell.version("jewelry_points", 2)
+    shell.what_if("jewelry_points", 2, evil, f"to {evil}", shop=evil)
+    shell.mover("jewelry_points", 2, "a", 1, 2, evil, shop=evil)
     page = page_of(shell.path, tmp_path)
     assert not page.tags["script"]
     assert len(page.sections) == 1
     assert page.sections[0].name == evil
-    assert page.sections[0].text.count(evil) > 8
+    assert page.sections[0].text.count(evil) > 24
     assert not [a for a in page.attributes if a[0] in DRAWN and a[1].startswith("on")]
 
 
@@ -603,19 +684,373 @@ def test_returns_of_the_window_alone(shell: Shell, tmp_path: Path) -> None:
 
 def test_cut_offs_are_those_of_the_scorecard_of_the_day(shell: Shell, tmp_path: Path) -> None:
     shell.customer("a", behaviour_score=50.0, behaviour_band="at_risk")
-    with duckdb.connect(str(shell.path)) as connection:
-        for version, valid_from, cut in ((2, DAY, 60), (3, DAY + timedelta(1), 70)):
-            connection.execute(
-                "insert into seeds.scorecards values ('behaviour', ?, ?, 'test')",
-                [version, valid_from],
-            )
-            for band, low in (("vip", 90), ("engaged", cut), ("at_risk", 0)):
-                connection.execute(
-                    "insert into seeds.scorecard_bands values ('behaviour', ?, ?, ?, null, 1)",
-                    [version, band, low],
-                )
+    for version, valid_from, cut in ((2, DAY, 60), (3, DAY + timedelta(1), 70)):
+        shell.version("behaviour", version, valid_from, (90, cut, 0))
     titles = page_of(shell.path, tmp_path).shop("shop").titles
     assert "100% of customers are at risk: behaviour below 60" in titles
+
+
+def test_cut_offs_are_those_of_the_version_that_made_the_scores(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.customer("a", behaviour_score=50.0, behaviour_band="at_risk")
+    shell.version("behaviour", 2, DAY + timedelta(9), (90, 60, 0))
+    shell.version("jewelry_points", 2, DAY + timedelta(9), (50, 30, 0))
+    yesterday = DAY - timedelta(1)
+    for day, version in ((yesterday, 1), (DAY, 2)):
+        shell.put("marts.scorecard_scores", shop_id="shop", customer_key="a", as_of_date=day,
+                  scorecard_id="jewelry_points", scorecard_version=version, score=0,
+                  band="low")  # fmt: skip
+        shell.put("marts.score_contributions", shop_id="shop", customer_key="a", as_of_date=day,
+                  scorecard_id="behaviour", scorecard_version=version, rule_id="product_view",
+                  points=50)  # fmt: skip
+    section = page_of(shell.path, tmp_path).shop("shop")
+    assert "100% of customers are at risk: behaviour below 60" in section.titles
+    limits = [row[1] for row in section.table("Customers by health bucket")]
+    assert limits == ["50 and more", "30 to below 50", "0 to below 30"]
+
+
+# ---------------------------------------------------------------- groups beside ours
+
+
+def test_the_gate_of_rfm_is_a_warning_beside_the_grid(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a", r_score=3, f_score=3, m_score=3, rfm_group="Lovers", monetary=10)
+    gate = {"shop_id": "shop", "purchasers": 1, "rfm_scale": 5}
+    lacking = "fewer than 500 customers have bought; nobody has bought 3 times"
+    shell.put("marts.rfm_readiness", **gate, is_ready=False, advised_scale=3, lacking=lacking)
+    page = page_of(shell.path, tmp_path)
+    (grid,) = [c for c in re.findall(r"<article.*?</article>", page.html) if "Each cell" in c]
+    assert 'class="warning"' in grid
+    assert (
+        "! Read these groups with care: fewer than 500 customers have bought; nobody has bought 3 "
+        "times. For 1 buyer, 3 steps are advised instead of 5 (rfm_scale)."
+    ) in page.shop("shop").text
+    with duckdb.connect(str(shell.path)) as connection:
+        connection.execute("delete from marts.rfm_readiness")
+    shell.put("marts.rfm_readiness", **gate, is_ready=True, advised_scale=4)
+    page = page_of(shell.path, tmp_path)
+    assert 'class="warning"' not in page.html
+    assert "4 steps are advised instead of 5" in page.shop("shop").text
+    with duckdb.connect(str(shell.path)) as connection:
+        connection.execute("update marts.rfm_readiness set advised_scale = 5")
+    assert "advised" not in page_of(shell.path, tmp_path).shop("shop").text
+
+
+@SHOPS
+def test_the_gate_is_told_of_the_simulated_shops(page: Page, warehouse: Path, shop: str) -> None:
+    ((ready, lacking),) = ask(
+        warehouse,
+        f"select is_ready, lacking from marts.rfm_readiness where shop_id = '{shop}'",
+    )
+    assert not ready
+    assert f"Read these groups with care: {lacking}." in page.shop(shop).text
+
+
+@SHOPS
+def test_segments_are_those_of_the_latest_day(page: Page, warehouse: Path, shop: str) -> None:
+    members: dict[str, list[Decimal]] = defaultdict(list)
+    for segment, money in ask(
+        warehouse,
+        "select g.segment, h.monetary from marts.customer_segments g "
+        "join marts.customer_score_history h using (customer_key, as_of_date) "
+        f"where g.shop_id = '{shop}' and as_of_date = '2026-10-31'",
+    ):
+        members[segment].append(money or Decimal(0))
+    shown = page.shop(shop).table("Customers by segment")
+    everybody = ask(
+        warehouse, f"select count(*) from marts.customer_scores where shop_id = '{shop}'"
+    )[0][0]
+    assert {row[0]: row[1:] for row in shown} == {
+        name.replace("_", " ").capitalize(): [
+            f"{len(all_of):,}", wording.share(len(all_of), everybody), f"{sum(all_of):,.0f}",
+        ]
+        for name, all_of in members.items()
+    }  # fmt: skip
+    assert len(shown) >= 3
+    sizes = [int(row[1].replace(",", "")) for row in shown]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@SHOPS
+def test_the_agreement_is_the_customers_in_both_groups(
+    page: Page, warehouse: Path, shop: str
+) -> None:
+    pairs = Counter(
+        (ours or "no order", theirs or "None")
+        for ours, theirs in ask(
+            warehouse,
+            "select s.rfm_group, c.shopify_rfm_group from marts.customer_scores s "
+            "join intermediate.int_customers c using (customer_key) "
+            f"where s.shop_id = '{shop}' "
+            "and (s.rfm_group is not null or c.shopify_rfm_group is not null)",
+        )
+    )
+    section = page.shop(shop)
+    (heat,) = [
+        t.rows for t in section.tables if t.caption == "Customers by our group and Shopify's"
+    ]
+    columns = [name.upper().replace(" ", "_") for name in heat[0][1:]]
+    shown = {
+        (row[0], "None" if column == "NONE" else column): int(figure)
+        for row in heat[1:]
+        for column, figure in zip(columns, row[1:], strict=True)
+    }
+    assert {pair: n for pair, n in shown.items() if n} == dict(pairs)
+    assert columns[0] == "CHAMPIONS"
+    # Our groups stand in the order of the table beside the grid.
+    ours = [row[0] for row in heat[1:]]
+    assert ours[: len(ours) - ("no order" in ours)] == [r[0] for r in section.table("RFM groups")]
+    for ours_, theirs, number, _, of_ours, of_theirs in section.table("Our RFM groups beside"):
+        key = (ours_, "None" if theirs == "None" else theirs.upper().replace(" ", "_"))
+        mine = sum(n for (a, _), n in pairs.items() if a == key[0])
+        other = sum(n for (_, b), n in pairs.items() if b == key[1])
+        assert int(number) == pairs[key]
+        assert of_ours == wording.share(pairs[key], mine)
+        assert of_theirs == wording.share(pairs[key], other)
+
+
+def test_a_larger_share_of_a_group_is_darker(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a")
+    shares = {"CHAMPIONS": 0.2, "LOYAL": 0.3, "MADE_UP": 0.5, "NONE": 0.0}
+    for group, part in shares.items():
+        shell.put("marts.rfm_agreement", shop_id="shop", rfm_group="Lovers", customers=1,
+                  shopify_rfm_group=group, monetary=1, share_of_group=part,
+                  share_of_shopify_group=1)  # fmt: skip
+    page = page_of(shell.path, tmp_path)
+    assert re.findall(r'<td class="figure heat(\d)">', page.html) == ["1", "2", "3", "0"]
+    assert "Made up" in page.shop("shop").text
+
+
+# ---------------------------------------------------------------- other versions
+
+
+def test_without_another_version_one_sentence_says_how_to_try_one(page: Page) -> None:
+    for shop in ("aurelia", "hoshi"):
+        assert "One version of each scorecard: nothing to compare" in page.shop(shop).titles
+        assert "health what-if jewelry_points@2" in page.shop(shop).text
+        assert not [t for t in page.shop(shop).tables if "largest mover" in t.caption]
+
+
+def test_who_would_move_under_another_version(shell: Shell, tmp_path: Path) -> None:
+    for place in range(25):
+        shell.customer(f"shop:{place}")
+    shell.version("jewelry_points", 2)
+    shell.version("jewelry_points", 3)
+    card = "jewelry_points"
+    shell.what_if(card, 2, "high", "low", customers=3, changed=3, monetary=1200)
+    shell.what_if(card, 2, "low", "medium", customers=1, changed=0, monetary=34)
+    shell.what_if(card, 2, "low", "low", customers=21, changed=18, monetary=9000)
+    # A day before, a version that the seeds no longer have, and one that moves nobody.
+    shell.what_if(card, 2, "high", "medium", day=DAY - timedelta(1), customers=25)
+    shell.what_if(card, 4, "high", "medium", customers=25)
+    shell.what_if(card, 3, "low", "low", customers=25)
+    for place in range(25):
+        shell.mover(card, 2, f"shop:{place}", 20, place % 21, f"rule {place}", monetary=place)
+    section = page_of(shell.path, tmp_path).shop("shop")
+    assert [t for t in section.titles if "@" in t] == [
+        "jewelry_points@2: 16% of customers change band",
+        "jewelry_points@3: nobody changes band",
+    ]
+    assert (
+        "4 of 25 customers (16%) change band; they have spent 1,234 net. 21 have another score. "
+        "Version 2 beside version 1."
+    ) in section.text
+    first = next(t.rows for t in section.tables if t.caption.startswith("Customers, and below"))
+    assert first[1:] == [
+        ["high", "0", "0", "down 3 1.2k"],
+        ["medium", "0", "0", "0"],
+        ["low", "0", "up 1 34", "21 9.0k"],
+    ]
+    movers = section.table("The 20 largest movers; health what-if jewelry_points@2 names them")
+    # The largest change first, among equals the one who has spent more.
+    expected = sorted(range(25), key=lambda n: (-(20 - n % 21), -n))[:20]
+    assert [row[2] for row in movers] == [f"rule {n}" for n in expected]
+    assert [row[3] for row in movers] == [f"20 → {n % 21}" for n in expected]
+    assert [row[0] for row in movers] == [str(n) for n in range(1, 21)]
+    assert "shop:" not in section.text
+
+
+def test_a_comparison_with_another_version_than_the_one_in_force_says_so(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.customer("a")
+    for version in (2, 3):
+        shell.version("trust", version)
+    shell.what_if("trust", 3, "good", "unknown", base=2, day=DAY - timedelta(1))
+    shell.mover("trust", 3, "a", 60, None, None, base=2, day=DAY - timedelta(1))
+    section = page_of(shell.path, tmp_path).shop("shop")
+    assert (
+        "1 of 1 customer (100%) changes band; they have spent 10 net. 1 has another score. Version "
+        "3 beside version 2, which is not the one in force, on 30 October 2026."
+    ) in section.text
+    assert section.table("The largest mover") == [
+        ["1", "Good → unknown", "the bands", "60 → unknown", "10"]
+    ]
+
+
+# ---------------------------------------------------------------- what the figures rest on
+
+
+@SHOPS
+def test_readiness_is_that_of_the_sources(page: Page, warehouse: Path, shop: str) -> None:
+    # What has landed, from the raw tables themselves.
+    landed = {
+        f"{schema.removeprefix('raw_')}.{table}"
+        for schema, table in ask(
+            warehouse,
+            "select table_schema, table_name from information_schema.columns "
+            "where table_schema like 'raw_%' and column_name = 'shop_id'",
+        )
+        if ask(warehouse, f"select 1 from {schema}.{table} where shop_id = '{shop}' limit 1")
+    }
+    rows = page.shop(shop).table("Readiness by source")
+    assert len(rows) > 8
+    for source, state, empty, fresh, signals, covered in rows:
+        there = any(name in landed for name in source.split(" or "))
+        assert state == ("✓ connected" if there else "○ not connected")
+        assert (fresh == "none yet") == (not there)
+        if not there:
+            assert covered == "0%"
+            assert len(empty.split(", ")) == int(signals)
+    sources = [row[0] for row in rows if " or " not in row[0]]
+    away = [row[0] for row in rows if " or " not in row[0] and row[1].startswith("○")]
+    text = page.shop(shop).text
+    if shop == "aurelia":
+        assert f"All {len(sources)} sources are connected, and every rule can fire" in text
+        return
+    assert f"{len(away)} of {len(sources)} sources are not connected, and 1 rule can never" in text
+    assert (
+        "zigpoll.responses is not connected; 1 rule can never fire: yellow gold stackable "
+        "(jewelry_points)."
+    ) in text
+    assert "Rules: 1 can never fire, see readiness" in text
+    # zigpoll.responses is the last of them and was told by itself.
+    others = f"{', '.join(away[:-2])} and {away[-2]}"
+    assert f"{others} are not connected; no rule in force waits for that." in text
+
+
+def test_what_a_source_lacks_is_told_in_words(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a")
+
+    def signal(name: str, source: str, age: int | None, value: float, rules: str | None) -> None:
+        shell.put("marts.readiness", shop_id="shop", signal=name, source_tables=source,
+                  is_connected=age is not None, days_since_last_fact=age, coverage=value,
+                  rules_that_cannot_fire=rules, customers_with_value=100 * value)  # fmt: skip
+
+    signal("nps", "zigpoll.responses", None, 0, "jewelry_points.happy, segment gold_fans")
+    signal("views", "klaviyo.events", 0, 0.5, None)
+    signal("carts", "klaviyo.events", 0, 1, None)
+    signal("wishes", "klaviyo.events", 0, 0, "jewelry_points.wishing")
+    signal("csat", "zigpoll.responses, files.tickets", 1, 0.25, None)
+    signal("tickets", "files.tickets", 1, 1, None)
+    section = page_of(shell.path, tmp_path).shop("shop")
+    assert "1 of 3 sources are not connected, and 3 rules can never fire" in section.titles
+    for said in (
+        "zigpoll.responses is not connected; 2 rules can never fire: happy (jewelry_points) and "
+        "the segment gold fans.",
+        "Nobody has a value of wishes; 1 rule can never fire: wishing (jewelry_points).",
+        "Rules: 3 can never fire",
+    ):
+        assert said in section.text
+    assert section.table("Readiness by source") == [
+        ["files.tickets", "✓ connected", "none", "1 day ago", "1", "100%"],
+        ["klaviyo.events", "✓ connected", "wishes", "today", "3", "0% to 100%"],
+        ["zigpoll.responses", "○ not connected", "nps", "none yet", "1", "0%"],
+        ["zigpoll.responses or files.tickets", "✓ connected", "none", "1 day ago", "1", "25%"],
+    ]
+
+
+def test_the_catalogue_is_mended_by_revenue(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a")
+    for place in range(12):
+        shell.put("marts.product_quality", shop_id="shop", product_id=f"p{place}",
+                  title=f"Ring {place}", attribute="finish", problem="title says otherwise",
+                  value="rose_gold", expected="platinum", revenue=10 * place)  # fmt: skip
+    shell.put("marts.product_quality", shop_id="shop", product_id="p11", attribute="style",
+              problem="missing", revenue=110)  # fmt: skip
+    section = page_of(shell.path, tmp_path).shop("shop")
+    rows = section.table("What to mend in the catalogue")
+    assert [row[3] for row in rows] == [f"{n}" for n in (110, 110, *range(100, 20, -10))]
+    assert rows[:2] == [
+        ["Ring 11", "finish", "title says otherwise: rose gold, should be platinum", "110"],
+        ["p11", "style", "missing", "110"],
+    ]
+    assert "Mend the finish of Ring 11 first" in section.titles
+    # 0 + 10 + ... + 110, the eleventh counted once.
+    assert "13 attributes of 12 products missing or wrong, behind 660 of revenue" in section.text
+    assert "The first 10 of them:" in section.text
+
+
+def test_tracking_is_mended_by_what_it_touches(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a")
+    for name, prop, problem, events, touched, expected in (
+        ("viewed_product", "", "written in several ways", 40, 40, "Viewed Product"),
+        ("Viewed Product", "SKU", "required property is missing", 1000, 61, None),
+        ("Opened Chat", "token", "too many different values", 500, 450, None),
+    ):
+        shell.put("marts.event_quality", shop_id="shop", metric_name=name, property=prop,
+                  problem=problem, events=events, events_affected=touched,
+                  expected=expected)  # fmt: skip
+    section = page_of(shell.path, tmp_path).shop("shop")
+    assert "Tracking: begin with Opened Chat" in section.titles
+    assert section.table("What to mend in tracking") == [
+        ["Opened Chat", "token too many different values", "450 values", "500"],
+        ["Viewed Product", "SKU required property is missing", "6.1%", "1,000"],
+        ["viewed_product", "written in several ways, usually Viewed Product", "100%", "40"],
+    ]
+    assert "3 problems in the events of 30 days" in section.text
+
+
+@SHOPS
+def test_quality_is_that_of_the_marts(page: Page, warehouse: Path, shop: str) -> None:
+    section = page.shop(shop)
+    products = ask(
+        warehouse,
+        "select title, revenue from marts.product_quality "
+        f"where shop_id = '{shop}' order by revenue desc",
+    )
+    assert [(row[0], row[-1]) for row in section.table("What to mend in the catalogue")] == [
+        (title, f"{revenue:,.0f}") for title, revenue in products[:10]
+    ]
+    events = ask(
+        warehouse,
+        "select property, events_affected, events from marts.event_quality "
+        f"where shop_id = '{shop}' order by events_affected desc, property",
+    )
+    assert [(row[1].split()[0], row[2]) for row in section.table("What to mend in tracking")] == [
+        (name, wording.share(part, whole)) for name, part, whole in events[:10]
+    ]
+
+
+@SHOPS
+def test_answers_are_held_against_behaviour(page: Page, warehouse: Path, shop: str) -> None:
+    pairs = ask(
+        warehouse,
+        "select stated_finish, viewed_finish from marts.preference_audit "
+        f"where shop_id = '{shop}' and as_of_date = '2026-10-31'",
+    )
+    section = page.shop(shop)
+    if not pairs:
+        assert "No answer to hold against behaviour yet" in section.titles
+        return
+    against = sum(stated != viewed for stated, viewed in pairs)
+    assert against
+    told = f"{against} of {len(pairs)} customers look at another finish than they say"
+    assert told in section.titles
+    shown = section.table("Stated finish and the one viewed most")
+    assert {(says, views): int(n) for says, views, n, _ in shown} == Counter(
+        (stated.replace("_", " ").capitalize(), viewed.replace("_", " "))
+        for stated, viewed in pairs
+    )
+
+
+def test_nobody_contradicts_themselves(shell: Shell, tmp_path: Path) -> None:
+    shell.customer("a")
+    shell.put("marts.preference_audit", shop_id="shop", customer_key="a", as_of_date=DAY,
+              stated_finish="platinum", viewed_finish="platinum", contradicts=False)  # fmt: skip
+    page = page_of(shell.path, tmp_path)
+    assert "Everybody looks at the finish that they say they like" in page.shop("shop").titles
+    assert "0% of those who told" in page.shop("shop").text
 
 
 def test_a_shared_lead_is_told_as_one(shell: Shell, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ final as (
         lines.variant_id,
         lines.sku,
         lines.title,
+        lines.vendor,
         products.family,
         products.metal,
         products.finish,
