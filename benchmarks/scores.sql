@@ -13,7 +13,11 @@ create temp macro as_of() as cast(getvariable('as_of_date') as date);
 create temp macro seed(file) as table
     select * from read_csv(getvariable('seeds') || '/' || file, header = true, all_varchar = true);
 create temp macro filled(x) as nullif(trim(x), '');
+-- The same for millions of ids, of which hardly one has a blank: `trim` copies every text.
+create temp macro bare(x) as case when contains(x, ' ') then filled(x) when x != '' then x end;
 create temp macro mail(x) as nullif(lower(trim(x)), '');
+-- A wide decimal to another scale costs a microsecond, by way of its own scale next to nothing.
+create temp macro money(x) as x::decimal(18, 4)::decimal(18, 2);
 create temp macro country(x) as coalesce(nullif(upper(trim(x)), ''), 'ZZ');
 create temp macro postcode(x, c) as left(
     nullif(replace(replace(upper(trim(x)), ' ', ''), '-', ''), ''),
@@ -84,34 +88,46 @@ starts as (
     )
     where ((instant at time zone 'UTC') at time zone zone)::date >= day
     group by zone, day
+),
+
+spans as (
+    select
+        shop_id, day, starts_at,
+        lead(starts_at) over (partition by shop_id order by day) as ends_at,
+        exists (
+            select 1 from seed('reference/seasons.csv')
+            where
+                case
+                    when first_month_day <= last_month_day
+                        then strftime(day, '%m-%d') between first_month_day and last_month_day
+                    else
+                        strftime(day, '%m-%d') >= first_month_day
+                        or strftime(day, '%m-%d') <= last_month_day
+                end
+        ) as in_season
+    from shops inner join starts using (zone)
 )
 
-select
-    shop_id, day, starts_at, lead(starts_at) over (partition by shop_id order by day) as ends_at,
-    exists (
-        select 1 from seed('reference/seasons.csv')
-        where
-            case
-                when first_month_day <= last_month_day
-                    then strftime(day, '%m-%d') between first_month_day and last_month_day
-                else
-                    strftime(day, '%m-%d') >= first_month_day
-                    or strftime(day, '%m-%d') <= last_month_day
-            end
-    ) as in_season
-from shops inner join starts using (zone);
+-- Windows as instants, on every day: a second join of millions of facts to the two rows of
+-- `windows` makes DuckDB build its hash table of the facts.
+select *, as_of() - day as age
+from spans
+inner join (
+    select
+        shop_id,
+        max(ends_at) filter (day = as_of()) as until,
+        max(starts_at) filter (day = as_of() - 29) as from_30,
+        max(starts_at) filter (day = as_of() - 89) as from_90,
+        max(starts_at) filter (day = as_of() - 179) as from_180,
+        max(starts_at) filter (day = as_of() - 364) as from_365,
+        max(starts_at) filter (day = as_of() - 365) as answers_from
+    from spans group by shop_id
+) as windows using (shop_id);
 
--- Windows as instants: a fact need not be dated to be in one.
 create temp table windows as
-select
-    shop_id,
-    max(ends_at) filter (day = as_of()) as until,
-    max(starts_at) filter (day = as_of() - 29) as from_30,
-    max(starts_at) filter (day = as_of() - 89) as from_90,
-    max(starts_at) filter (day = as_of() - 179) as from_180,
-    max(starts_at) filter (day = as_of() - 364) as from_365,
-    max(starts_at) filter (day = as_of() - 365) as answers_from
-from calendar group by shop_id;
+select distinct on (shop_id)
+    shop_id, until, from_30, from_90, from_180, from_365, answers_from
+from calendar;
 
 ------------------------------------------------------------------------------------------ identity
 
@@ -179,16 +195,13 @@ left join phones on p.shop_id = phones.shop_id and p.phone = phones.phone;
 
 -------------------------------------------------------------------------------------------- events
 
--- Sendings after the earliest of the same event. Only ids that occur twice are looked at closely.
+-- Sendings after the earliest of the same event. Only ids whose hash occurs twice are looked at.
 create temp table repeats as
 with twice as (
-    select shop_id, metric_name, unique_id
-    from (
-        select shop_id, metric_name, filled(unique_id) as unique_id
-        from raw_klaviyo.events where occurred_at is not null
-    )
-    where unique_id is not null
-    group by all having count(*) > 1
+    select hash(shop_id, metric_name, bare(unique_id)) as h
+    from raw_klaviyo.events
+    where occurred_at is not null and unique_id is not null
+    group by h having count(*) > 1
 )
 
 select repeat
@@ -196,15 +209,12 @@ from (
     select
         e.rowid as repeat,
         row_number() over (
-            partition by e.shop_id, e.metric_name, twice.unique_id
+            partition by e.shop_id, e.metric_name, bare(e.unique_id)
             order by e.occurred_at, e.event_id
         ) as sending
     from raw_klaviyo.events as e
-    inner join twice
-        on
-            e.shop_id = twice.shop_id and e.metric_name = twice.metric_name
-            and filled(e.unique_id) = twice.unique_id
-    where e.occurred_at is not null
+    semi join twice on hash(e.shop_id, e.metric_name, bare(e.unique_id)) = twice.h
+    where e.occurred_at is not null and bare(e.unique_id) is not null
 )
 where sending > 1;
 
@@ -221,23 +231,23 @@ inner join (
 create temp table browsing as
 with counted as (
     select
-        e.shop_id, filled(e.profile_id) as profile_id, e.metric_name,
+        e.shop_id, bare(e.profile_id) as profile_id, e.metric_name,
         count(*) filter (occurred_at >= from_30) as in_30,
         count(*) filter (occurred_at >= from_90) as in_90,
-        sum(power(2.0, -(as_of() - case
-            when occurred_at >= ends_at then day + 1
-            when occurred_at < starts_at then day - 1
-            else day
-        end) / h.half_life_days)) as decayed
+        sum(power(2.0, -case
+            when occurred_at >= ends_at then age - 1
+            when occurred_at < starts_at then age + 1
+            else age
+        end / h.half_life_days)) as decayed
     from raw_klaviyo.events as e
-    inner join windows using (shop_id)
+    anti join repeats on e.rowid = repeats.repeat
     inner join calendar on e.shop_id = calendar.shop_id and e.occurred_at::date = calendar.day
     cross join (
         select case when count(distinct half_life_days) = 1 then max(half_life_days)
             else error('scores.sql knows one half-life for all events') end as half_life_days
         from weights
     ) as h
-    where e.occurred_at < until and e.rowid not in (select repeat from repeats)
+    where e.occurred_at < until
     group by all
 )
 
@@ -260,7 +270,7 @@ select
     e.event_type, e.day, e.product_id, e.collections, e.seconds
 from (
     select
-        e.shop_id, filled(e.profile_id) as profile_id, m.event_type,
+        e.shop_id, bare(e.profile_id) as profile_id, m.event_type,
         case
             when occurred_at >= ends_at then calendar.day + 1
             when occurred_at < starts_at then calendar.day - 1
@@ -268,18 +278,19 @@ from (
         end as day,
         case when m.event_type = 'product_view' then
             json_extract_string(e.properties, ['$.ProductID', '$.Collections', '$.Seconds'])
-        end as properties,
-        filled(properties[1]) as product_id, filled(properties[2]) as collections,
-        case when finite(properties[3]) >= 0 then finite(properties[3]) end as seconds
-    from raw_klaviyo.events as e
-    inner join windows using (shop_id)
+        end as said,
+        filled(said[1]) as product_id, filled(said[2]) as collections,
+        case when finite(said[3]) >= 0 then finite(said[3]) end as seconds
+    from (
+        select rowid as id, * from raw_klaviyo.events
+        where occurred_at >= as_of() - 31 and occurred_at < as_of() + 3
+    ) as e
+    anti join repeats on e.id = repeats.repeat
     inner join calendar on e.shop_id = calendar.shop_id and e.occurred_at::date = calendar.day
     inner join seed('reference/event_metric_map.csv') as m on e.metric_name = m.metric_name
     where
-        e.occurred_at >= (select min(from_30) from windows)
-        and e.occurred_at >= from_30 and e.occurred_at < until
+        e.occurred_at >= from_30 and e.occurred_at < until
         and m.event_type in ('product_view', 'add_to_cart', 'checkout_start')
-        and e.rowid not in (select repeat from repeats)
 ) as e
 left join profiles as p using (shop_id, profile_id)
 where e.profile_id is not null;
@@ -334,12 +345,11 @@ create temp table orders as
 with order_values as (
     select
         shop_id, filled(order_id) as order_id,
-        sum(case when not coalesce(is_gift_card, false)
+        money(sum(case when not coalesce(is_gift_card, false)
             then coalesce(quantity, 0) * coalesce(unit_price_amount, 0)
-            - coalesce(discount_amount, 0) end)::decimal(18, 2) as order_value,
-        sum(case when not coalesce(is_gift_card, false)
-            then coalesce(quantity, 0) * coalesce(unit_price_amount, 0) end)::decimal(18, 2)
-            as gross_value,
+            - coalesce(discount_amount, 0) end)) as order_value,
+        money(sum(case when not coalesce(is_gift_card, false)
+            then coalesce(quantity, 0) * coalesce(unit_price_amount, 0) end)) as gross_value,
         bool_or(lower(trim(offer_kind)) in ('post_purchase', 'thank_you')) as has_addon
     from raw_shopify.order_lines
     group by all
@@ -363,18 +373,16 @@ given as (
 )
 
 select
-    o.id, o.shop_id, o.order_id, o.ordered_at, o.cancelled_at, o.country_code, o.postal_code,
+    o.id, o.shop_id, o.order_id, o.ordered_at, o.country_code, o.postal_code,
     person(o.shop_id, o.customer_id, accounts.customer_key, o.email, mails.customer_key)
         as customer_key,
-    dated.day, dated.in_season, as_of() - dated.day as age,
+    dated.day, dated.in_season, dated.age,
     o.is_resend and not o.is_test as is_resend, o.resend_of,
     lower(s.order_state) = 'processed' and not o.is_test and not o.is_resend
-        and (o.cancelled_at is null or o.cancelled_at >= dated.ends_at) as was_counted,
-    was_counted and (o.cancelled_at is null or o.cancelled_at >= until) as is_counted,
+        and (o.cancelled_at is null or o.cancelled_at >= dated.until) as is_counted,
     coalesce(v.order_value, 0)::decimal(18, 2) as order_value, v.gross_value::double as gross_value,
     coalesce(v.has_addon, false) as has_addon
 from given as o
-inner join windows using (shop_id)
 inner join calendar as utc on o.shop_id = utc.shop_id and o.ordered_at::date = utc.day
 inner join calendar as dated
     on
@@ -389,7 +397,7 @@ left join seed('reference/order_status_map.csv') as s
     on o.financial_status = lower(trim(s.financial_status))
 left join accounts on o.shop_id = accounts.shop_id and o.customer_id = accounts.customer_id
 left join mails on o.shop_id = mails.shop_id and o.email = mails.email
-where o.ordered_at < until;
+where o.ordered_at < dated.until;
 
 -- A resend without customer or address has its parent's, which may lie in the future or be undated.
 create temp table resends as
@@ -406,8 +414,8 @@ select
         is not null then country(p.shipping_country_code) else r.country_code end as country_code,
     coalesce(r.postal_code, postcode(p.shipping_postal_code, p.shipping_country_code))
         as postal_code,
-    r.is_resend and (r.resend_of is null or parent.was_counted) as was_counted,
-    case when r.resend_of is null or parent.is_counted then r.gross_value else 0 end as value
+    r.is_resend and (r.resend_of is null or parent.is_counted) as is_counted,
+    r.gross_value as value
 from orders as r
 left join raw_shopify.orders as p on r.shop_id = p.shop_id and r.resend_of = p.order_id
 left join orders as parent on r.shop_id = parent.shop_id and r.resend_of = parent.order_id
@@ -421,7 +429,7 @@ select
     case
         when r.created_at >= utc.ends_at then utc.day + 1
         when r.created_at < utc.starts_at then utc.day - 1
-        else r.created_at::date
+        else utc.day
     end as day,
     r.created_at >= from_180 as in_180, r.created_at >= from_365 as in_365,
     coalesce(reasons.reason_group, 'other') as reason_group,
@@ -436,8 +444,7 @@ from raw_shopify.return_lines as rl
 inner join raw_shopify.returns as r
     on rl.shop_id = r.shop_id and filled(rl.return_id) = r.return_id
 inner join orders as o on r.shop_id = o.shop_id and filled(r.order_id) = o.order_id
-inner join windows on r.shop_id = windows.shop_id
-left join calendar as utc on r.shop_id = utc.shop_id and r.created_at::date = utc.day
+inner join calendar as utc on r.shop_id = utc.shop_id and r.created_at::date = utc.day
 left join raw_shopify.order_lines as l
     on rl.shop_id = l.shop_id and filled(rl.order_line_id) = l.order_line_id
 left join seed('reference/return_reason_map.csv') as reasons
@@ -450,9 +457,9 @@ select
     case
         when r.created_at >= utc.ends_at then utc.day + 1
         when r.created_at < utc.starts_at then utc.day - 1
-        else r.created_at::date
+        else utc.day
     end as day,
-    lines.amount::decimal(18, 2) as amount, lines.amount::double as value
+    money(lines.amount) as amount, money(lines.amount)::double as value
 from (
     select rl.shop_id, filled(rl.refund_id) as refund_id, sum(coalesce(rl.subtotal_amount, 0)) as amount
     from raw_shopify.refund_lines as rl
@@ -462,8 +469,7 @@ from (
 ) as lines
 inner join raw_shopify.refunds as r using (shop_id, refund_id)
 inner join orders as o on r.shop_id = o.shop_id and filled(r.order_id) = o.order_id
-inner join windows on r.shop_id = windows.shop_id
-left join calendar as utc on r.shop_id = utc.shop_id and r.created_at::date = utc.day
+inner join calendar as utc on r.shop_id = utc.shop_id and r.created_at::date = utc.day
 where o.is_counted and r.created_at < until;
 
 create temp table trust_card as
@@ -488,7 +494,7 @@ from (
     select shop_id, customer_key, country_code, postal_code, day, 'refunds', value from refunded
     union all
     select shop_id, customer_key, country_code, postal_code, day, 'resends', value
-    from resends where was_counted
+    from resends where is_counted
 )
 cross join trust_card;
 
@@ -531,7 +537,8 @@ paid_back as (
 )
 
 select
-    bought.*, (bought.order_value - coalesce(paid_back.amount, 0))::decimal(18, 2) as net_value,
+    bought.*, (bought.order_value::decimal(18, 2) - coalesce(paid_back.amount, 0)::decimal(18, 2))
+        ::decimal(18, 2) as net_value,
     size_fit, style_mismatch, gift_return, given_back.value_365 as returned_365,
     filled(firsts.acquisition_source) as acquisition_source,
     coalesce(firsts.discount_amount, 0) > 0
@@ -540,10 +547,10 @@ select
     list_filter(
         list_transform(lasts.payment_gateways, lambda gateway : lower(trim(gateway))),
         lambda gateway : gateway != ''
-    ) as gateways,
+    ) as paid_by,
     case
-        when list_has_any(gateways, financing.gateways) then 'financing'
-        when len(gateways) > 0 then 'full_pay'
+        when list_has_any(paid_by, financing.gateways) then 'financing'
+        when len(paid_by) > 0 then 'full_pay'
     end as last_payment_method
 from bought
 left join given_back using (customer_key)
@@ -793,9 +800,8 @@ from (
         from (
             select
                 shop_id, country_code, postal_code, 'processed' as component,
-                case when is_counted
-                    then order_value::double * power(2.0, -age / half_life_days) else 0 end as value
-            from orders cross join trust_card where was_counted
+                order_value::double * power(2.0, -age / half_life_days) as value
+            from orders cross join trust_card where is_counted
             union all
             select shop_id, country_code, postal_code, component, value from losses
         )
@@ -807,32 +813,39 @@ from (
 left join trust_bands as b on t.trust_score >= b.from_score and t.trust_score < b.below_score;
 
 create temp table trust as
-select t.*, b.band as trust_rating
+select
+    t.customer_key, t.trust_score, t.version, b.band as trust_rating,
+    least(1000000, 100 * w_returns * returns_value / processed_value)::decimal(18, 10)
+        as lost_returns,
+    least(1000000, 100 * w_refunds * refunds_value / processed_value)::decimal(18, 10)
+        as lost_refunds,
+    least(1000000, 100 * w_resends * resends_value / processed_value)::decimal(18, 10)
+        as lost_resends
 from (
     select
-        buyers.customer_key, round(processed, 10) as processed,
-        round(coalesce(l.returns, 0), 10) as returns, round(coalesce(l.refunds, 0), 10) as refunds,
-        round(coalesce(l.resends, 0), 10) as resends,
+        *,
         kept(
-            round(processed, 10), w_returns * returns + w_refunds * refunds + w_resends * resends
-        ) as trust_score,
-        least(1000000, 100 * w_returns * returns / round(processed, 10))::decimal(18, 10)
-            as lost_returns,
-        least(1000000, 100 * w_refunds * refunds / round(processed, 10))::decimal(18, 10)
-            as lost_refunds,
-        least(1000000, 100 * w_resends * resends / round(processed, 10))::decimal(18, 10)
-            as lost_resends,
-        trust_card.version
-    from buyers
-    cross join trust_card
-    left join (
+            processed_value,
+            w_returns * returns_value + w_refunds * refunds_value + w_resends * resends_value
+        ) as trust_score
+    from (
         select
-            customer_key, sum(value) filter (component = 'returns') as returns,
-            sum(value) filter (component = 'refunds') as refunds,
-            sum(value) filter (component = 'resends') as resends
-        from losses where customer_key is not null group by customer_key
-    ) as l using (customer_key)
-    where round(processed, 10) > 0
+            buyers.customer_key, round(buyers.processed, 10) as processed_value,
+            round(coalesce(l.returns, 0), 10) as returns_value,
+            round(coalesce(l.refunds, 0), 10) as refunds_value,
+            round(coalesce(l.resends, 0), 10) as resends_value
+        from buyers
+        left join (
+            select
+                customer_key, sum(value) filter (component = 'returns') as returns,
+                sum(value) filter (component = 'refunds') as refunds,
+                sum(value) filter (component = 'resends') as resends
+            from losses where customer_key is not null group by customer_key
+        ) as l using (customer_key)
+        where buyers.processed > 0
+    )
+    cross join trust_card
+    where processed_value > 0
 ) as t
 left join trust_bands as b on t.trust_score >= b.from_score and t.trust_score < b.below_score;
 

@@ -10,8 +10,8 @@
     {{ number_or_null(json_text(properties, 'Seconds')) }}
 {%- endmacro %}
 
-{#- Klaviyo events with the shop day they belong to. -#}
-{% macro dated_events() -%}
+{#- Klaviyo events, or those of a CTE, with the shop day they belong to. -#}
+{% macro dated_events(events=none) -%}
     select
         events.shop_id,
         events.event_id,
@@ -21,9 +21,97 @@
         events.occurred_at,
         events.properties,
         {{ shop_day('events.occurred_at') }} as activity_date
-    from {{ ref('stg_klaviyo__events') }} as events
+    from {{ events or ref('stg_klaviyo__events') }} as events
     {{ join_calendar('events.occurred_at', 'events') }}
     where events.occurred_at is not null
+{%- endmacro %}
+
+{#- The events that can lie on the days of the CTE `days` (shop_id, activity_date): a comparison with two
+    moments on all of them spares the calendar for most. A chain of CTEs that ends in one called `name`. -#}
+{% macro events_around(name, days) -%}
+{{ name }}_bounds as (
+    select
+        min(coalesce(calendar.day_starts_at, cast(days.activity_date as timestamp))) as first_at,
+        max(
+            coalesce(
+                calendar.next_day_starts_at,
+                cast({{ days_after('days.activity_date', 1) }} as timestamp)
+            )
+        ) as ends_at
+    from {{ days }} as days
+    left join {{ ref('int_shop_calendar') }} as calendar
+        on days.shop_id = calendar.shop_id and days.activity_date = calendar.utc_date
+),
+
+{{ name }} as (
+    select *
+    from {{ ref('stg_klaviyo__events') }}
+    where
+        occurred_at >= (select first_at from {{ name }}_bounds)
+        and occurred_at < (select ends_at from {{ name }}_bounds)
+)
+{%- endmacro %}
+
+{#- Of the events in the CTE `wanted`, those that are no repeated sending: of all events with one unique
+    id the earliest stands, wherever it lies. `everything` says that `wanted` is all events. Few are
+    repeated: only those are ranked. A chain of CTEs that ends in one called `name`. -#}
+{% macro first_sendings(name, wanted, everything=false) -%}
+{{ name }}_repeated as (
+    select
+        sendings.shop_id,
+        sendings.metric_name,
+        sendings.unique_id,
+        min(sendings.occurred_at) as earliest_at
+    from {{ ref('stg_klaviyo__events') }} as sendings
+    {% if not everything %}
+    inner join (
+        select distinct
+            shop_id,
+            metric_name,
+            unique_id
+        from {{ wanted }}
+    ) as ids
+        on
+            sendings.shop_id = ids.shop_id
+            and sendings.metric_name = ids.metric_name
+            and sendings.unique_id = ids.unique_id
+    {% endif %}
+    where sendings.unique_id is not null and sendings.occurred_at is not null
+    group by sendings.shop_id, sendings.metric_name, sendings.unique_id
+    having count(*) > 1
+),
+
+{{ name }}_ranked as (
+    select
+        wanted.*,
+        row_number() over (
+            partition by wanted.shop_id, wanted.metric_name, wanted.unique_id
+            order by wanted.event_id
+        ) as sending
+    from {{ wanted }} as wanted
+    inner join {{ name }}_repeated as repeated
+        on
+            wanted.shop_id = repeated.shop_id
+            and wanted.metric_name = repeated.metric_name
+            and wanted.unique_id = repeated.unique_id
+            and wanted.occurred_at = repeated.earliest_at
+),
+
+{{ name }} as (
+    select
+        wanted.*,
+        1 as sending
+    from {{ wanted }} as wanted
+    left join {{ name }}_repeated as repeated
+        on
+            wanted.shop_id = repeated.shop_id
+            and wanted.metric_name = repeated.metric_name
+            and wanted.unique_id = repeated.unique_id
+    where repeated.unique_id is null
+    union all
+    select * from {{ name }}_ranked
+    where sending = 1
+)
 {%- endmacro %}
 
 {#- Before int_activity_days adds the days it lacks, the days whose events changed are dropped, and
@@ -33,11 +121,7 @@
     {% if is_incremental() %}
         delete from {{ this }}
         where (shop_id, activity_date) in (
-            with dated as (
-                {{ dated_events() }}
-            ),
-
-            built as (
+            with built as (
                 select distinct
                     shop_id,
                     activity_date,
@@ -60,6 +144,12 @@
                     or built.fingerprint != event_days.fingerprint
             ),
 
+            {{ events_around('around', 'changed') }},
+
+            dated as (
+                {{ dated_events('around') }}
+            ),
+
             unique_ids as (
                 select distinct
                     dated.shop_id,
@@ -71,6 +161,20 @@
                         dated.shop_id = changed.shop_id
                         and dated.activity_date = changed.activity_date
                 where dated.unique_id is not null
+            ),
+
+            sendings as (
+                select events.*
+                from {{ ref('stg_klaviyo__events') }} as events
+                inner join unique_ids
+                    on
+                        events.shop_id = unique_ids.shop_id
+                        and events.metric_name = unique_ids.metric_name
+                        and events.unique_id = unique_ids.unique_id
+            ),
+
+            dated_sendings as (
+                {{ dated_events('sendings') }}
             )
 
             select
@@ -79,14 +183,9 @@
             from changed
             union
             select
-                dated.shop_id,
-                dated.activity_date
-            from dated
-            inner join unique_ids
-                on
-                    dated.shop_id = unique_ids.shop_id
-                    and dated.metric_name = unique_ids.metric_name
-                    and dated.unique_id = unique_ids.unique_id
+                shop_id,
+                activity_date
+            from dated_sendings
         )
     {% else %}
         select 1

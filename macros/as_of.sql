@@ -5,8 +5,24 @@
     `effective_date` (from which they count) and `end_date` (from which they no longer do, or
     null). A window of n days is a fact that ends n days after it starts. -#}
 
-{#- Sums of facts in force on each day. -#}
+{#- Sums of facts in force on each day. A run for one day needs no running: what is in force is added. -#}
 {% macro running_sums(name, facts, keys, sums) -%}
+{%- set day = only_day() -%}
+{%- if day -%}
+{{ name }} as (
+    select
+        {% for key in keys %}{{ facts }}.{{ key }}, {% endfor %}
+        as_of_days.as_of_date
+        {%- for column in sums %}, sum({{ facts }}.{{ column }}) as {{ column }}{% endfor %}
+    from {{ facts }}
+    inner join {{ ref('int_as_of_days') }} as as_of_days
+        on {{ facts }}.shop_id = as_of_days.shop_id
+    where
+        {{ facts }}.effective_date <= date '{{ day }}'
+        and ({{ facts }}.end_date is null or {{ facts }}.end_date > date '{{ day }}')
+    group by {% for key in keys %}{{ facts }}.{{ key }}, {% endfor %} as_of_days.as_of_date
+)
+{%- else -%}
 {{ name }}_window as (
     select
         shop_id,
@@ -87,6 +103,7 @@
             and steps.valid_from <= as_of_days.as_of_date
             and steps.valid_to > as_of_days.as_of_date
 )
+{%- endif -%}
 {%- endmacro %}
 
 {#- The latest fact in force on each day: `order_by` decides within one day, `columns` are kept. -#}

@@ -9,7 +9,7 @@
 
     Facts: a CTE with the keys, fact_date (its age), effective_date and end_date (when it counts),
     half_life_days and `value` (64-bit). The result has the keys, half_life_days, as_of_date and
-    `value` rounded to 10 decimals. -#}
+    `value` rounded to 10 decimals, where anything is in force. -#}
 {% macro decayed_sums(name, facts, keys) -%}
 {%- set block_keys = keys + ['half_life_days', 'anchor_date'] -%}
 {{ name }}_days as (
@@ -58,17 +58,33 @@
     where facts.end_date is null or facts.end_date > facts.effective_date
 ),
 
+{%- if only_day() %}
+{#- One day: what is in force on it is added, nothing runs. #}
+{{ name }}_steps as (
+    select
+        {{ block_keys | join(', ') }},
+        last_day as valid_from,
+        {{ days_after('last_day', 1) }} as valid_to,
+        count(*) as facts,
+        sum(term) as term
+    from {{ name }}_changes
+    where end_date is null
+    group by {{ block_keys | join(', ') }}, last_day
+),
+{%- else %}
 {{ name }}_daily as (
     select
         {{ block_keys | join(', ') }},
         last_day,
         change_date,
+        sum(fact) as facts,
         sum(term) as term
     from (
-        select {{ block_keys | join(', ') }}, last_day, change_date, term
+        select {{ block_keys | join(', ') }}, last_day, change_date, 1 as fact, term
         from {{ name }}_changes
         union all
-        select {{ block_keys | join(', ') }}, last_day, end_date as change_date, -term as term
+        select
+            {{ block_keys | join(', ') }}, last_day, end_date as change_date, -1 as fact, -term as term
         from {{ name }}_changes
         where end_date is not null
     ) as changes
@@ -85,12 +101,17 @@
             ),
             {{ days_after('last_day', 1) }}
         ) as valid_to,
+        sum(facts) over (
+            partition by {{ block_keys | join(', ') }} order by change_date
+            rows between unbounded preceding and current row
+        ) as facts,
         sum(term) over (
             partition by {{ block_keys | join(', ') }} order by change_date
             rows between unbounded preceding and current row
         ) as term
     from {{ name }}_daily
 ),
+{%- endif %}
 
 {{ name }} as (
     select
@@ -111,6 +132,7 @@
             and steps.anchor_date = days.anchor_date
             and steps.valid_from <= days.as_of_date
             and steps.valid_to > days.as_of_date
+    where steps.facts > 0
 )
 {%- endmacro %}
 

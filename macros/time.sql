@@ -32,3 +32,10 @@
     {%- endif -%}
     {{ return(none) }}
 {%- endmacro %}
+
+{#- The one day of the run as an ISO date, or none when there are several or nobody said which. -#}
+{% macro only_day() -%}
+    {%- set window = as_of_window() -%}
+    {%- if window and window[0] == window[1] -%}{{ return(window[0]) }}{%- endif -%}
+    {{ return(none) }}
+{%- endmacro %}

@@ -158,11 +158,17 @@ def _bands(
     )
 
 
-def _version(connection: duckdb.DuckDBPyConnection, scorecard_id: str, day: date) -> int:
+def _version(
+    connection: duckdb.DuckDBPyConnection, scorecard_id: str, shop_id: str, day: date
+) -> int:
+    """The version that made the shop's scores of the day; a build may have been asked for any."""
     found = connection.execute(
-        "select max_by(version, (valid_from, version)) from seeds.scorecards "
-        "where scorecard_id = $1 and valid_from <= $2",
-        [scorecard_id, day],
+        "select coalesce("
+        "(select max(scorecard_version) from marts.score_contributions "
+        "where scorecard_id = $1 and as_of_date = $2 and shop_id = $3), "
+        "(select max_by(version, (valid_from, version)) from seeds.scorecards "
+        "where scorecard_id = $1 and valid_from <= $2))",
+        [scorecard_id, day, shop_id],
     ).fetchone()
     return int(found[0]) if found and found[0] is not None else 0
 
@@ -232,7 +238,7 @@ def gather(
     facts = _rows(connection, FACTS, [customer_key, as_of])
     scores = []
     for scorecard_id, title, value, band in described:
-        version = _version(connection, scorecard_id, as_of)
+        version = _version(connection, scorecard_id, row["shop_id"], as_of)
         contributions = _rows(
             connection,
             """

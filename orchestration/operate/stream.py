@@ -24,6 +24,16 @@ from orchestration.warehouse import connect
 
 # Behind which event type of the behaviour score a fact stands, where the two differ in name.
 EVENT_TYPES = {"bridal_view": "product_view", "order": "purchase", "addon_order": "purchase"}
+# An event is described by its product: what was done with it goes before.
+DEEDS = {
+    "product_view": "Looked at",
+    "bridal_view": "Looked at",
+    "wishlist_add": "Wished for",
+    "add_to_cart": "Put into the cart",
+    "checkout_start": "Went to the checkout with",
+    "comparison_click": "Compared",
+}
+VISIBLE = Decimal("0.05")
 TITLES = {"behaviour": "Behaviour", "trust": "Trust"}
 
 
@@ -32,6 +42,7 @@ class Fact:
     """What happened; `points` is what it adds to the behaviour score on its own day."""
 
     occurred_at: datetime | None
+    deed: str
     description: str
     amount: Decimal | None
     points: Decimal | None
@@ -105,7 +116,8 @@ def gather(
         window,
     ).fetchall():
         valid = [w for begins, w in weights[EVENT_TYPES.get(kind, kind)] if begins <= day]
-        shown[day].facts.append(Fact(moment, description, amount, valid[-1] if valid else None))
+        points = valid[-1] if valid else None
+        shown[day].facts.append(Fact(moment, DEEDS.get(kind, ""), description, amount, points))
     for day, card, label, before, after, from_events in connection.execute(
         "select as_of_date, scorecard_id, label, points_before, points_after, points_from_events "
         "from marts.score_stream where customer_key = $1 and as_of_date between $2 and $3 "
@@ -131,7 +143,7 @@ def _weights(
 
 
 def _signed(points: Decimal) -> str:
-    digits = 1 if abs(points) >= Decimal("0.05") else 2
+    digits = 1 if abs(points) >= VISIBLE else 2
     return f"{points:+.{digits}f}".removesuffix(".0")
 
 
@@ -141,11 +153,11 @@ def _rows_of(day: Day) -> list[tuple[str, Text, str]]:
         clock = f"{fact.occurred_at:%H:%M}" if fact.occurred_at else ""
         amount = f"  {fact.amount:,.2f}" if fact.amount is not None else ""
         effect = f"Behaviour {_signed(fact.points)}" if fact.points else ""
-        rows.append((clock, Text(f"{fact.description}{amount}"), effect))
+        rows.append((clock, Text(f"{fact.deed} {fact.description}{amount}".lstrip()), effect))
     faded = (m.change - m.from_events for m in day.moves if m.from_events is not None)
     fading = sum(faded, Decimal())
     for move in day.moves:
-        if move.from_events is None:
+        if move.from_events is None and abs(move.change) >= VISIBLE:
             verb = "is new" if move.before == 0 else "is over" if move.after == 0 else "moves"
             title = TITLES.get(move.scorecard_id, move.scorecard_id)
             if move.scorecard_id == health_scorecard():
@@ -164,7 +176,9 @@ def render(customer_key: str, days: list[Day]) -> RenderableType:
     quiet = 0
     for day in days:
         rows = _rows_of(day)
-        if not day.facts and all(move.from_events is not None for move in day.moves):
+        if not day.facts and not any(
+            move.from_events is None and abs(move.change) >= VISIBLE for move in day.moves
+        ):
             quiet += 1
             continue
         head = Text(str(day.day), style="bold")
@@ -183,10 +197,10 @@ def render(customer_key: str, days: list[Day]) -> RenderableType:
         left_out = "1 quiet day" if quiet == 1 else f"{quiet} quiet days"
         blocks += [Text(""), Text(f"{left_out} left out: nothing but time passed.", style="dim")]
     if unbuilt:
+        were = "was" if len(unbuilt) == 1 else "were"
         blocks.append(
             Text(
-                f"{len(unbuilt)} of these days {'was' if len(unbuilt) == 1 else 'were'} not built, so "
-                "moves on them are not known: "
+                f"{len(unbuilt)} of these days {were} not built, so moves on them are not known: "
                 f"health build --from {min(unbuilt)} --to {max(unbuilt)}",
                 style="yellow",
             )

@@ -546,6 +546,10 @@ def test_sentences_for_what_the_user_can_put_right(shell: Shell, tmp_path: Path)
         write_report(bare, tmp_path / "report.html")
     with pytest.raises(HealthError, match=r"is a folder: name the file to write"):
         write_report(shell.path, tmp_path)
+    with duckdb.connect(str(shell.path)) as connection:
+        connection.execute("drop table marts.what_if")
+    with pytest.raises(HealthError, match=r"built before there was marts\.what_if\. Run `health"):
+        write_report(shell.path, tmp_path / "report.html")
     assert not list(tmp_path.glob("*.html"))
 
 

@@ -137,6 +137,36 @@ def test_the_page_fits_the_window(browser: Browser, report: Path, size: str) -> 
     page.close()
 
 
+def test_the_parts_of_a_shop_are_one_step_away(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, "phone")
+    link = page.locator("#shop-2 .parts a").last
+    heading = page.locator(link.get_attribute("href") or "")
+    assert heading.inner_text() == link.inner_text() == "What the figures rest on"
+    link.click()
+    page.wait_for_function(
+        "(e) => { const top = e.getBoundingClientRect().top; return top >= 0 && top < 120; }",
+        arg=heading.element_handle(),
+    )
+    # The page stays a page: no shop is longer than a dozen screens of a phone.
+    tallest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('section')].map((s) => s.offsetHeight))"
+    )
+    assert tallest < 12 * SIZES["phone"][1]
+    page.close()
+
+
+def test_the_warning_of_rfm_stands_beside_the_grid(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, "desktop")
+    for shop in ("#shop-1", "#shop-2"):
+        warning = page.locator(f"{shop} .warning").bounding_box()
+        grid = page.locator(f"{shop} article:has(.warning) figure").bounding_box()
+        assert warning is not None
+        assert grid is not None
+        assert warning["x"] >= grid["x"] + grid["width"]
+        assert grid["y"] - 4 <= warning["y"] <= grid["y"] + grid["height"]
+    page.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_texts_of_charts_keep_clear_of_each_other(
     browser: Browser, report: Path, size: str
@@ -185,8 +215,8 @@ def test_it_prints(browser: Browser, report: Path, tmp_path: Path) -> None:
     page.pdf(path=path, prefer_css_page_size=True)
     printed = path.read_bytes()
     assert printed.startswith(b"%PDF-")
-    # Two shops of two pages each, and the explanations.
-    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
+    # Two shops of four pages each, and the explanations.
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 9
     page.close()
 
 

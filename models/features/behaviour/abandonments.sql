@@ -2,12 +2,17 @@
 -- order. An order that is cancelled later leaves it abandoned from then on.
 with started as (
     select
-        shop_id,
-        customer_key,
-        activity_date,
-        event_type
-    from {{ ref('int_customer_activity') }}
-    where event_type in ('add_to_cart', 'checkout_start')
+        activity.shop_id,
+        activity.customer_key,
+        activity.activity_date,
+        activity.event_type
+    from {{ ref('int_customer_activity') }} as activity
+    inner join {{ ref('int_activity_horizon') }} as horizon
+        on
+            activity.shop_id = horizon.shop_id
+            and activity.activity_date >= horizon.first_day
+            and activity.activity_date <= horizon.last_day
+    where activity.event_type in ('add_to_cart', 'checkout_start')
 ),
 
 orders as (

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with activity as (
     select * from {{ ref('int_customer_activity') }}
 ),

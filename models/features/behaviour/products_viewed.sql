@@ -2,25 +2,12 @@
 -- product is seen again: what is in force on a day is the number of different products.
 with viewed as (
     select distinct
-        profiles.shop_id,
-        profiles.customer_key,
-        activity_days.product_id,
-        activity_days.activity_date
-    from {{ ref('int_activity_days') }} as activity_days
-    inner join {{ ref('event_metric_map') }} as metrics
-        on
-            activity_days.metric_name = metrics.metric_name
-            and metrics.event_type = 'product_view'
-    inner join {{ ref('int_profiles') }} as profiles
-        on
-            activity_days.shop_id = profiles.shop_id
-            and activity_days.profile_id = profiles.profile_id
-    inner join {{ ref('activity_horizon') }} as horizon
-        on
-            activity_days.shop_id = horizon.shop_id
-            and activity_days.activity_date >= horizon.first_day
-            and activity_days.activity_date <= horizon.last_day
-    where activity_days.product_id is not null
+        shop_id,
+        customer_key,
+        product_id,
+        activity_date
+    from {{ ref('int_product_views') }}
+    where product_id is not null
 ),
 
 final as (

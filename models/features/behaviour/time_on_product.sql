@@ -2,24 +2,15 @@
 -- and holds until the next.
 with viewed as (
     select
-        profiles.shop_id,
-        profiles.customer_key,
-        activity_days.activity_date as effective_date,
-        {{ days_after('activity_days.activity_date', 30) }} as end_date,
-        activity_days.seconds,
-        sum(activity_days.events) as events
-    from {{ ref('int_activity_days') }} as activity_days
-    inner join {{ ref('event_metric_map') }} as metrics
-        on
-            activity_days.metric_name = metrics.metric_name
-            and metrics.event_type = 'product_view'
-    inner join {{ ref('int_profiles') }} as profiles
-        on
-            activity_days.shop_id = profiles.shop_id
-            and activity_days.profile_id = profiles.profile_id
-    where activity_days.seconds is not null
-    group by
-        profiles.shop_id, profiles.customer_key, activity_days.activity_date, activity_days.seconds
+        shop_id,
+        customer_key,
+        activity_date as effective_date,
+        {{ days_after('activity_date', 30) }} as end_date,
+        seconds,
+        sum(views) as events
+    from {{ ref('int_product_views') }}
+    where seconds is not null
+    group by shop_id, customer_key, activity_date, seconds
 ),
 
 run_days as (

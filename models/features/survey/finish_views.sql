@@ -9,30 +9,17 @@ with products as (
 
 views as (
     select
-        profiles.shop_id,
-        profiles.customer_key,
+        views.shop_id,
+        views.customer_key,
         products.viewed_finish,
-        activity_days.activity_date as effective_date,
-        {{ days_after('activity_days.activity_date', 90) }} as end_date,
-        activity_days.events
-    from {{ ref('int_activity_days') }} as activity_days
-    inner join {{ ref('activity_horizon') }} as horizon
-        on
-            activity_days.shop_id = horizon.shop_id
-            and activity_days.activity_date >= horizon.first_day
-            and activity_days.activity_date <= horizon.last_day
-    inner join {{ ref('event_metric_map') }} as metrics
-        on
-            activity_days.metric_name = metrics.metric_name
-            and metrics.event_type = 'product_view'
-    inner join {{ ref('int_profiles') }} as profiles
-        on
-            activity_days.shop_id = profiles.shop_id
-            and activity_days.profile_id = profiles.profile_id
+        views.activity_date as effective_date,
+        {{ days_after('views.activity_date', 90) }} as end_date,
+        views.views as events
+    from {{ ref('int_product_views') }} as views
     inner join products
         on
-            activity_days.shop_id = products.shop_id
-            and activity_days.product_id = products.product_id
+            views.shop_id = products.shop_id
+            and views.product_id = products.product_id
             and products.viewed_finish is not null
 ),
 

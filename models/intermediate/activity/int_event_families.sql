@@ -1,10 +1,5 @@
-with activity_days as (
-    select distinct
-        shop_id,
-        product_id,
-        collections
-    from {{ ref('int_activity_days') }}
-    where product_id is not null or collections is not null
+with viewed as (
+    select * from {{ ref('int_viewed_products') }}
 ),
 
 products as (
@@ -17,9 +12,9 @@ collection_families as (
 ),
 
 named as (
-    select distinct activity_days.collections
-    from activity_days
-    where activity_days.collections is not null
+    select distinct viewed.collections
+    from viewed
+    where viewed.collections is not null
 ),
 
 named_items as (
@@ -42,27 +37,27 @@ named_families as (
 
 final as (
     select
-        activity_days.shop_id,
-        activity_days.product_id,
-        activity_days.collections,
+        viewed.shop_id,
+        viewed.product_id,
+        viewed.collections,
         products.family
-    from activity_days
+    from viewed
     inner join products
         on
-            activity_days.shop_id = products.shop_id
-            and activity_days.product_id = products.product_id
+            viewed.shop_id = products.shop_id
+            and viewed.product_id = products.product_id
     union all
     select
-        activity_days.shop_id,
-        activity_days.product_id,
-        activity_days.collections,
+        viewed.shop_id,
+        viewed.product_id,
+        viewed.collections,
         named_families.family
-    from activity_days
-    inner join named_families on activity_days.collections = named_families.collections
+    from viewed
+    inner join named_families on viewed.collections = named_families.collections
     left join products
         on
-            activity_days.shop_id = products.shop_id
-            and activity_days.product_id = products.product_id
+            viewed.shop_id = products.shop_id
+            and viewed.product_id = products.product_id
     where products.product_id is null
 )
 

@@ -29,7 +29,7 @@ final as (
         lines.quantity,
         cast(lines.unit_price_amount as decimal(18, 2)) as unit_price_amount,
         cast(lines.discount_amount as decimal(18, 2)) as discount_amount,
-        cast(lines.quantity * lines.unit_price_amount - lines.discount_amount as decimal(18, 2))
+        {{ money('lines.quantity * lines.unit_price_amount - lines.discount_amount') }}
             as line_value,
         lines.is_gift_card,
         lines.offer_id,
