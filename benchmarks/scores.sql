@@ -219,7 +219,9 @@ from (
 where sending > 1;
 
 create temp table weights as
-select event_type, weight::double as weight, half_life_days::double as half_life_days, label, w.version::int as version
+select
+    event_type, weight::double as weight, half_life_days::double as half_life_days, label,
+    w.version::int as version
 from seed('scorecards/event_weights.csv') as w
 inner join (
     select arg_max(version::int, (valid_from::date, version::int)) as version

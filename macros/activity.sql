@@ -54,63 +54,51 @@
 
 {#- Of the events in the CTE `wanted`, those that are no repeated sending: of all events with one unique
     id the earliest stands, wherever it lies. `everything` says that `wanted` is all events. Few are
-    repeated: only those are ranked. A chain of CTEs that ends in one called `name`. -#}
+    repeated: they are found by a hash, and only they are ranked, by the id itself. A chain of CTEs that
+    ends in one called `name`. -#}
 {% macro first_sendings(name, wanted, everything=false) -%}
+{%- set sending = row_hash(['shop_id', 'metric_name', 'unique_id']) -%}
 {{ name }}_repeated as (
-    select
-        sendings.shop_id,
-        sendings.metric_name,
-        sendings.unique_id,
-        min(sendings.occurred_at) as earliest_at
-    from {{ ref('stg_klaviyo__events') }} as sendings
-    {% if not everything %}
-    inner join (
-        select distinct
-            shop_id,
-            metric_name,
-            unique_id
-        from {{ wanted }}
-    ) as ids
-        on
-            sendings.shop_id = ids.shop_id
-            and sendings.metric_name = ids.metric_name
-            and sendings.unique_id = ids.unique_id
-    {% endif %}
-    where sendings.unique_id is not null and sendings.occurred_at is not null
-    group by sendings.shop_id, sendings.metric_name, sendings.unique_id
+    select {{ sending }} as sending
+    from {{ ref('stg_klaviyo__events') }}
+    where
+        unique_id is not null
+        and occurred_at is not null
+        {% if not everything %}
+        and {{ sending }} in (
+            select {{ sending }} from {{ wanted }} where unique_id is not null
+        )
+        {% endif %}
+    group by {{ sending }}
     having count(*) > 1
 ),
 
-{{ name }}_ranked as (
+{{ name }}_repeats as (
     select
-        wanted.*,
-        row_number() over (
-            partition by wanted.shop_id, wanted.metric_name, wanted.unique_id
-            order by wanted.event_id
-        ) as sending
-    from {{ wanted }} as wanted
-    inner join {{ name }}_repeated as repeated
-        on
-            wanted.shop_id = repeated.shop_id
-            and wanted.metric_name = repeated.metric_name
-            and wanted.unique_id = repeated.unique_id
-            and wanted.occurred_at = repeated.earliest_at
+        shop_id,
+        event_id
+    from (
+        select
+            shop_id,
+            event_id,
+            row_number() over (
+                partition by shop_id, metric_name, unique_id order by occurred_at, event_id
+            ) as place
+        from {{ ref('stg_klaviyo__events') }}
+        where
+            unique_id is not null
+            and occurred_at is not null
+            and {{ sending }} in (select repeated.sending from {{ name }}_repeated as repeated)
+    ) as sendings
+    where place > 1
 ),
 
 {{ name }} as (
-    select
-        wanted.*,
-        1 as sending
+    select wanted.*
     from {{ wanted }} as wanted
-    left join {{ name }}_repeated as repeated
-        on
-            wanted.shop_id = repeated.shop_id
-            and wanted.metric_name = repeated.metric_name
-            and wanted.unique_id = repeated.unique_id
-    where repeated.unique_id is null
-    union all
-    select * from {{ name }}_ranked
-    where sending = 1
+    left join {{ name }}_repeats as repeats
+        on wanted.shop_id = repeats.shop_id and wanted.event_id = repeats.event_id
+    where repeats.event_id is null
 )
 {%- endmacro %}
 

@@ -30,3 +30,10 @@
 {% macro default__short_number(number_expression) -%}
     regexp_replace(cast(cast({{ number_expression }} as decimal(18, 1)) as varchar), '\.0$', '')
 {%- endmacro %}
+
+{#- A 64-bit hash of columns, to find candidates with: two rows may share one. -#}
+{% macro row_hash(columns) -%}
+    {{ return(adapter.dispatch('row_hash', 'customer_health')(columns)) }}
+{%- endmacro %}
+{% macro default__row_hash(columns) -%}hash({{ columns | join(', ') }}){%- endmacro %}
+{% macro spark__row_hash(columns) -%}xxhash64({{ columns | join(', ') }}){%- endmacro %}

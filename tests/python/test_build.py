@@ -85,8 +85,7 @@ def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_p
     with duckdb.connect(str(ours)) as connection:
         # Mark what is built: a rebuilt day loses the mark.
         connection.execute(
-            "update intermediate.int_activity_days "
-            "set collections = coalesce(collections, '') || ' marked'"
+            "update intermediate.int_activity_days set metric_name = metric_name || ' marked'"
         )
         marked = connection.execute(
             "select count(distinct (shop_id, activity_date)) from intermediate.int_activity_days"
@@ -104,12 +103,12 @@ def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_p
         rebuilt = connection.execute(
             """
             select activity_date from intermediate.int_activity_days where shop_id = 'aurelia'
-            group by activity_date having count(*) filter (where collections like '% marked') = 0
+            group by activity_date having count(*) filter (where metric_name like '% marked') = 0
             """
         ).fetchall()
         still = connection.execute(
             "select count(distinct (shop_id, activity_date)) from intermediate.int_activity_days "
-            "where collections like '% marked'"
+            "where metric_name like '% marked'"
         ).fetchone()[0]
     assert (date(2026, 9, 9),) in rebuilt
     # Days that hold another sending of an event of that day are rebuilt with it, and no others.

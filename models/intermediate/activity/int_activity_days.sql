@@ -35,8 +35,7 @@ wanted as (
         dated.metric_name,
         dated.unique_id,
         dated.occurred_at,
-        dated.activity_date,
-        days_to_build.fingerprint
+        dated.activity_date
     from dated
     inner join days_to_build
         on
@@ -46,17 +45,32 @@ wanted as (
 
 {{ first_sendings('firsts', 'wanted', everything=not is_incremental()) }},
 
-final as (
+counted as (
     select
         shop_id,
         profile_id,
         activity_date,
         metric_name,
-        count(*) as events,
-        fingerprint
+        count(*) as events
     from firsts
     where profile_id is not null
-    group by shop_id, profile_id, activity_date, metric_name, fingerprint
+    group by shop_id, profile_id, activity_date, metric_name
+),
+
+-- The fingerprint is joined to days that are counted: to group millions of events by it is dear.
+final as (
+    select
+        counted.shop_id,
+        counted.profile_id,
+        counted.activity_date,
+        counted.metric_name,
+        counted.events,
+        days_to_build.fingerprint
+    from counted
+    inner join days_to_build
+        on
+            counted.shop_id = days_to_build.shop_id
+            and counted.activity_date = days_to_build.activity_date
 )
 
 select * from final
