@@ -7,7 +7,6 @@ with scores as (
         as_of_date,
         scorecard_id,
         scorecard_version,
-        is_in_force,
         cast(score as decimal(18, 10)) as score,
         band
     from {{ ref('points_scores') }}
@@ -18,7 +17,6 @@ with scores as (
         as_of_date,
         'behaviour' as scorecard_id,
         scorecard_version,
-        is_in_force,
         cast(behaviour_score as decimal(18, 10)) as score,
         behaviour_band as band
     from {{ ref('behaviour_scores') }}
@@ -29,10 +27,24 @@ with scores as (
         as_of_date,
         'trust' as scorecard_id,
         scorecard_version,
-        is_in_force,
         cast(trust_score as decimal(18, 10)) as score,
         trust_rating as band
     from {{ ref('customer_trust') }}
+),
+
+-- Only the days on which another version is in play have anything to compare.
+pairs as (
+    select
+        in_force.as_of_date,
+        in_force.scorecard_id,
+        in_force.scorecard_version as version_from,
+        others.scorecard_version as version_to
+    from {{ ref('scorecard_days') }} as in_force
+    inner join {{ ref('scorecard_days') }} as others
+        on
+            in_force.as_of_date = others.as_of_date
+            and in_force.scorecard_id = others.scorecard_id
+    where in_force.is_in_force and not others.is_in_force
 ),
 
 final as (
@@ -41,19 +53,24 @@ final as (
         in_force.customer_key,
         in_force.as_of_date,
         in_force.scorecard_id,
-        in_force.scorecard_version as version_from,
-        others.scorecard_version as version_to,
+        pairs.version_from,
+        pairs.version_to,
         in_force.score as score_from,
         others.score as score_to,
         in_force.band as band_from,
         others.band as band_to
-    from scores as in_force
+    from pairs
+    inner join scores as in_force
+        on
+            pairs.as_of_date = in_force.as_of_date
+            and pairs.scorecard_id = in_force.scorecard_id
+            and pairs.version_from = in_force.scorecard_version
     inner join scores as others
         on
-            in_force.customer_key = others.customer_key
-            and in_force.as_of_date = others.as_of_date
-            and in_force.scorecard_id = others.scorecard_id
-    where in_force.is_in_force and not others.is_in_force
+            pairs.as_of_date = others.as_of_date
+            and pairs.scorecard_id = others.scorecard_id
+            and pairs.version_to = others.scorecard_version
+            and in_force.customer_key = others.customer_key
 )
 
 select * from final
