@@ -52,6 +52,21 @@
     )
 {%- endmacro %}
 
+{#- The version in force on each day beside each other version in play: one row a day and pair. -#}
+{% macro pairs_of_versions() -%}
+    select
+        in_force.as_of_date,
+        in_force.scorecard_id,
+        in_force.scorecard_version as version_from,
+        others.scorecard_version as version_to
+    from {{ ref('scorecard_days') }} as in_force
+    inner join {{ ref('scorecard_days') }} as others
+        on
+            in_force.as_of_date = others.as_of_date
+            and in_force.scorecard_id = others.scorecard_id
+    where in_force.is_in_force and not others.is_in_force
+{%- endmacro %}
+
 {#- 1 to `scale`, by how many of `total` are strictly worse. -#}
 {% macro rank_score(worse, total, scale) -%}
     cast(1 + floor(cast({{ scale }} * {{ worse }} as {{ type_double() }}) / {{ total }}) as integer)

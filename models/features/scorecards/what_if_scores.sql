@@ -34,17 +34,7 @@ with scores as (
 
 -- Only the days on which another version is in play have anything to compare.
 pairs as (
-    select
-        in_force.as_of_date,
-        in_force.scorecard_id,
-        in_force.scorecard_version as version_from,
-        others.scorecard_version as version_to
-    from {{ ref('scorecard_days') }} as in_force
-    inner join {{ ref('scorecard_days') }} as others
-        on
-            in_force.as_of_date = others.as_of_date
-            and in_force.scorecard_id = others.scorecard_id
-    where in_force.is_in_force and not others.is_in_force
+    {{ pairs_of_versions() }}
 ),
 
 final as (

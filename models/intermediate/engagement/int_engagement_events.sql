@@ -1,4 +1,4 @@
-with events as (
+with gathered as (
     select
         shop_id,
         email,
@@ -31,6 +31,15 @@ with events as (
     from {{ ref('stg_files__community') }}
 ),
 
+-- Known by e-mail alone: join_identity asks for an id as well.
+events as (
+    select
+        *,
+        cast(null as varchar) as customer_id
+    from gathered
+    where event_at is not null
+),
+
 final as (
     select
         events.shop_id,
@@ -41,13 +50,9 @@ final as (
         events.event_at,
         {{ shop_day('events.event_at') }} as event_date,
         coalesce(events.points, 0) as points
-    from (select
-        *,
-        cast(null as varchar) as customer_id
-    from events) as events
+    from events
     {{ join_identity('events') }}
     {{ join_calendar('events.event_at', 'events') }}
-    where events.event_at is not null
 )
 
 select * from final

@@ -1,5 +1,9 @@
 with tickets as (
-    select * from {{ ref('stg_files__tickets') }}
+    -- Known by e-mail alone: join_identity asks for an id as well.
+    select
+        *,
+        cast(null as varchar) as customer_id
+    from {{ ref('stg_files__tickets') }}
     where coalesce(created_at, closed_at) is not null
 ),
 
@@ -15,10 +19,7 @@ final as (
         {{ shop_day('tickets.created_at') }} as created_date,
         {{ shop_day('tickets.closed_at', 'close_calendar') }} as closed_date,
         coalesce(tickets.closed_at, tickets.created_at) as rated_at
-    from (select
-        *,
-        cast(null as varchar) as customer_id
-    from tickets) as tickets
+    from tickets
     {{ join_identity('tickets') }}
     {{ join_calendar('tickets.created_at', 'tickets') }}
     {{ join_calendar('tickets.closed_at', 'tickets', 'close_calendar') }}
