@@ -10,12 +10,12 @@ with latest as (
 
 previous as (
     select
-        history.shop_id,
-        max(history.as_of_date) as as_of_date
-    from marts.customer_score_history as history
-    inner join latest on history.shop_id = latest.shop_id
-    where history.as_of_date < latest.as_of_date
-    group by history.shop_id
+        days.shop_id,
+        max(days.as_of_date) as as_of_date
+    from marts.scored_days as days
+    inner join latest on days.shop_id = latest.shop_id
+    where days.as_of_date < latest.as_of_date
+    group by days.shop_id
 ),
 
 before as (

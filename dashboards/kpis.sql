@@ -16,13 +16,13 @@ days as (
     from latest
     union all
     select
-        history.shop_id,
-        max(history.as_of_date) as as_of_date,
+        scored.shop_id,
+        max(scored.as_of_date) as as_of_date,
         'before' as period
-    from marts.customer_score_history as history
-    inner join latest on history.shop_id = latest.shop_id
-    where history.as_of_date < latest.as_of_date
-    group by history.shop_id
+    from marts.scored_days as scored
+    inner join latest on scored.shop_id = latest.shop_id
+    where scored.as_of_date < latest.as_of_date
+    group by scored.shop_id
 )
 
 select

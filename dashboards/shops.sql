@@ -23,14 +23,14 @@ scores as (
 
 history as (
     select
-        history.shop_id,
-        count(distinct history.as_of_date) as days_scored,
-        max(history.as_of_date) filter (
-            where history.as_of_date < scores.as_of_date
+        days.shop_id,
+        count(*) as days_scored,
+        max(days.as_of_date) filter (
+            where days.as_of_date < scores.as_of_date
         ) as previous_date
-    from marts.customer_score_history as history
-    inner join scores on history.shop_id = scores.shop_id
-    group by history.shop_id
+    from marts.scored_days as days
+    inner join scores on days.shop_id = scores.shop_id
+    group by days.shop_id
 ),
 
 -- A shop has one currency; should its orders disagree, the most frequent stands.

@@ -1,29 +1,61 @@
-{#- The set-based clock: one query answers for every day of int_as_of_days.
+{#- The set-based clock: one query answers for every day of the run.
 
-    Each macro writes a chain of CTEs that ends in one called `name`, with a row per key and
-    as-of day on which anything is known. Keys must include shop_id. Facts are a CTE with
-    `effective_date` (from which they count) and `end_date` (from which they no longer do, or
-    null). A window of n days is a fact that ends n days after it starts. -#}
+    Each macro writes a chain of CTEs that ends in one called `name`. Facts are a CTE or relation
+    with shop_id, `effective_date` (from which they count) and `end_date` (from which they no
+    longer do, or null). A window of n days is a fact that ends n days after it starts.
 
-{#- Sums of facts in force on each day. A run for one day needs no running: what is in force is added. -#}
-{% macro running_sums(name, facts, keys, sums) -%}
-{%- set day = only_day() -%}
-{%- if day -%}
-{{ name }} as (
+    running_steps answers with intervals of its own: a row from each day on which the sums change
+    to the next. running_sums and latest_facts answer at given days, by default customer_days: the
+    days on which something about a customer changes, whatever it is. -#}
+
+{#- Changes of the sums within the run: what was in force before it counts from its first day. -#}
+{% macro changes_of_facts(name, facts, keys, sums, bounds, bounds_key) -%}
+{#- Facts that were over before the run cancel out, and are left out at once. #}
+{{ name }}_in_force as (
     select
-        {% for key in keys %}{{ facts }}.{{ key }}, {% endfor %}
-        as_of_days.as_of_date
-        {%- for column in sums %}, sum({{ facts }}.{{ column }}) as {{ column }}{% endfor %}
-    from {{ facts }}
-    inner join {{ ref('int_as_of_days') }} as as_of_days
-        on {{ facts }}.shop_id = as_of_days.shop_id
+        facts.*,
+        bounds.first_day,
+        bounds.last_day
+    from {{ facts }} as facts
+    inner join {{ bounds }} as bounds
+        on
+            facts.{{ bounds_key }} = bounds.{{ bounds_key }}
+            and facts.effective_date <= bounds.last_day
     where
-        {{ facts }}.effective_date <= date '{{ day }}'
-        and ({{ facts }}.end_date is null or {{ facts }}.end_date > date '{{ day }}')
-    group by {% for key in keys %}{{ facts }}.{{ key }}, {% endfor %} as_of_days.as_of_date
+        facts.end_date is null
+        or (facts.effective_date < facts.end_date and facts.end_date > bounds.first_day)
+),
+
+{{ name }}_daily as (
+    select
+        {% for key in keys %}{{ key }}, {% endfor %}
+        change_date,
+        last_day
+        {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
+    from (
+        select
+            {% for key in keys %}{{ key }}, {% endfor %}
+            greatest(effective_date, first_day) as change_date,
+            last_day
+            {%- for column in sums %}, {{ column }}{% endfor %}
+        from {{ name }}_in_force
+        union all
+        select
+            {% for key in keys %}{{ key }}, {% endfor %}
+            end_date as change_date,
+            last_day
+            {%- for column in sums %}, -{{ column }} as {{ column }}{% endfor %}
+        from {{ name }}_in_force
+        where end_date <= last_day
+    ) as changes
+    group by {% for key in keys %}{{ key }}, {% endfor %} change_date, last_day
 )
-{%- else -%}
-{{ name }}_window as (
+{%- endmacro %}
+
+{#- Sums of facts in force, as intervals: keys, valid_from, valid_to (exclusive; the day after the
+    run at the latest), sums. Keys must include shop_id. -#}
+{% macro running_steps(name, facts, keys, sums) -%}
+{{ name }}_bounds as (
     select
         shop_id,
         min(as_of_date) as first_day,
@@ -32,49 +64,9 @@
     group by shop_id
 ),
 
-{#- Facts that were over before the window cancel out, and are left out at once. #}
-{{ name }}_in_force as (
-    select
-        facts.*,
-        bounds.first_day,
-        bounds.last_day
-    from {{ facts }} as facts
-    inner join {{ name }}_window as bounds
-        on facts.shop_id = bounds.shop_id and facts.effective_date <= bounds.last_day
-    where
-        facts.end_date is null
-        or (facts.effective_date < facts.end_date and facts.end_date > bounds.first_day)
-),
+{{ changes_of_facts(name, facts, keys, sums, name ~ '_bounds', 'shop_id') }},
 
-{{ name }}_changes as (
-    select
-        {% for key in keys %}{{ key }}, {% endfor %}
-        last_day,
-        greatest(effective_date, first_day) as change_date
-        {%- for column in sums %}, {{ column }}{% endfor %}
-    from {{ name }}_in_force
-    union all
-    select
-        {% for key in keys %}{{ key }}, {% endfor %}
-        last_day,
-        end_date as change_date
-        {%- for column in sums %}, -{{ column }} as {{ column }}{% endfor %}
-    from {{ name }}_in_force
-    where end_date <= last_day
-),
-
-{#- Everything before the window is its opening balance on the first day. #}
-{{ name }}_daily as (
-    select
-        {% for key in keys %}{{ key }}, {% endfor %}
-        change_date,
-        last_day
-        {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
-    from {{ name }}_changes
-    group by {% for key in keys %}{{ key }}, {% endfor %} change_date, last_day
-),
-
-{{ name }}_steps as (
+{{ name }} as (
     select
         {% for key in keys %}{{ key }}, {% endfor %}
         change_date as valid_from,
@@ -89,25 +81,46 @@
         ) as {{ column }}
         {%- endfor %}
     from {{ name }}_daily
+)
+{%- endmacro %}
+
+{#- Sums of facts in force at each customer day. Keys must include customer_key; a row per key and
+    day of the customer, null before the first fact. -#}
+{% macro running_sums(name, facts, keys, sums) -%}
+{{ name }}_bounds as (
+    select
+        customer_key,
+        min(as_of_date) as first_day,
+        max(as_of_date) as last_day
+    from {{ ref('customer_days') }}
+    group by customer_key
 ),
+
+{{ changes_of_facts(name, facts, keys, sums, name ~ '_bounds', 'customer_key') }},
 
 {{ name }} as (
     select
-        {% for key in keys %}steps.{{ key }}, {% endfor %}
-        as_of_days.as_of_date
-        {%- for column in sums %}, steps.{{ column }}{% endfor %}
-    from {{ name }}_steps as steps
-    inner join {{ ref('int_as_of_days') }} as as_of_days
+        {% for key in keys %}grid.{{ key }}, {% endfor %}
+        days.as_of_date
+        {%- for column in sums %},
+        sum(daily.{{ column }}) over (
+            partition by {% for key in keys %}grid.{{ key }}{{ ', ' if not loop.last }}{% endfor %}
+            order by days.as_of_date
+            rows between unbounded preceding and current row
+        ) as {{ column }}
+        {%- endfor %}
+    from (select distinct {{ keys | join(', ') }} from {{ name }}_daily) as grid
+    inner join {{ ref('customer_days') }} as days on grid.customer_key = days.customer_key
+    left join {{ name }}_daily as daily
         on
-            steps.shop_id = as_of_days.shop_id
-            and steps.valid_from <= as_of_days.as_of_date
-            and steps.valid_to > as_of_days.as_of_date
+            {% for key in keys %}grid.{{ key }} = daily.{{ key }} and {% endfor %}
+            days.as_of_date = daily.change_date
 )
-{%- endif -%}
 {%- endmacro %}
 
-{#- The latest fact in force on each day: `order_by` decides within one day, `columns` are kept. -#}
-{% macro latest_facts(name, facts, keys, order_by, columns) -%}
+{#- The latest fact in force at each day of `days` (customer_key, as_of_date): `order_by` decides
+    within one day, `columns` are kept. -#}
+{% macro latest_facts(name, facts, keys, order_by, columns, days=none) -%}
 {{ name }}_ranked as (
     select
         {% for key in keys %}{{ key }}, {% endfor %}
@@ -137,13 +150,26 @@
     select
         {% for key in keys %}steps.{{ key }}, {% endfor %}
         {% for column in columns %}steps.{{ column }}, {% endfor %}
-        as_of_days.as_of_date
+        days.as_of_date
     from {{ name }}_steps as steps
-    inner join {{ ref('int_as_of_days') }} as as_of_days
+    inner join {{ days or ref('customer_days') }} as days
         on
-            steps.shop_id = as_of_days.shop_id
-            and steps.valid_from <= as_of_days.as_of_date
-            and (steps.superseded_date is null or steps.superseded_date > as_of_days.as_of_date)
-            and (steps.end_date is null or steps.end_date > as_of_days.as_of_date)
+            steps.customer_key = days.customer_key
+            and steps.valid_from <= days.as_of_date
+            and (steps.superseded_date is null or steps.superseded_date > days.as_of_date)
+            and (steps.end_date is null or steps.end_date > days.as_of_date)
 )
+{%- endmacro %}
+
+{#- Intervals of a relation (customer_key, valid_from, valid_to) at the customer days they hold. -#}
+{% macro at_customer_days(relation) -%}
+    select
+        relation.*,
+        days.as_of_date
+    from {{ relation }} as relation
+    inner join {{ ref('customer_days') }} as days
+        on
+            relation.customer_key = days.customer_key
+            and relation.valid_from <= days.as_of_date
+            and relation.valid_to > days.as_of_date
 {%- endmacro %}

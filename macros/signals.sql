@@ -37,6 +37,28 @@
     {{ return(found) }}
 {%- endmacro %}
 
+{#- The signals that signal_intervals keeps: all but those that a day's scores tell (`told_by`), or
+    other signals (`derived`). -#}
+{% macro kept_signals(relations) -%}
+    {%- set kept = [] -%}
+    {%- for signal in signal_columns(relations) -%}
+        {%- if not signal.meta.get('told_by') and not signal.meta.get('derived') -%}
+            {%- do kept.append(signal) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(kept) }}
+{%- endmacro %}
+
+{#- What moves by one a day (`ticks: 1`, or -1) stands still when it is told as of a fixed day. -#}
+{% macro signal_of_day_zero(signal) -%}
+    {{ signal.relation.identifier }}.{{ signal.name }}
+    {%- if signal.meta.get('ticks') %} - {{ ticks_until('days.as_of_date', signal) }}{% endif -%}
+{%- endmacro %}
+
+{% macro ticks_until(day, signal) -%}
+    {{ signal.meta.ticks }} * {{ days_between("date '2000-01-01'", day) }}
+{%- endmacro %}
+
 {#- Signals one a row, from relations that have one a column. -#}
 {% macro unpivot_signals(signals, condition='true') -%}
     {%- for signal in signals %}

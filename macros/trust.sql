@@ -1,6 +1,9 @@
-{#- Trust for whoever the keys name: a customer, or a postal code. A complete model body, with a row
-    for each version in play. -#}
-{% macro trust_model(keys) -%}
+{#- Trust for whoever the keys name, a customer or a postal code, at the days of `days` (the keys in
+    `day_keys` and as_of_date). A complete model body, with a row for each version in play.
+
+    All components fade at one rate, so their shares do not move by decay alone: they are taken on
+    the anchor of decayed_sums(), and stand still until a fact changes them. -#}
+{% macro trust_model(keys, days, day_keys) -%}
 {%- set components = ['processed', 'returns', 'refunds', 'resends'] -%}
 with weights as (
     select * from {{ ref('trust_weights_of_the_day') }}
@@ -24,16 +27,18 @@ facts as (
     where {% for key in keys %}events.{{ key }} is not null{{ ' and ' if not loop.last }}{% endfor %}
 ),
 
-{{ decayed_sums('decayed', 'facts', keys + ['component']) }},
+{{ decayed_sums('decayed', 'facts', keys + ['component'], days, day_keys) }},
 
 components as (
     select
         {% for key in keys %}decayed.{{ key }}, {% endfor %}
         decayed.as_of_date,
+        decayed.half_life_days,
+        decayed.anchor_date,
         weights.scorecard_version
         {%- for component in components %},
-        sum(case when decayed.component = '{{ component }}' then decayed.value else 0 end)
-            as {{ component }}_value
+        sum(case when decayed.component = '{{ component }}' then decayed.term else 0 end)
+            as {{ component }}_term
         {%- endfor %}
     from decayed
     inner join weights
@@ -43,6 +48,8 @@ components as (
     group by
         {% for key in keys %}decayed.{{ key }}, {% endfor %}
         decayed.as_of_date,
+        decayed.half_life_days,
+        decayed.anchor_date,
         weights.scorecard_version
 ),
 
@@ -54,12 +61,12 @@ scored as (
         weights.w_refunds,
         weights.w_resends,
         case
-            when components.processed_value > 0
+            when components.processed_term > 0
                 then {{ trust_percent(
-                    '(components.processed_value - weights.w_returns * components.returns_value'
-                    ~ ' - weights.w_refunds * components.refunds_value'
-                    ~ ' - weights.w_resends * components.resends_value)'
-                    ~ ' / components.processed_value'
+                    '(components.processed_term - weights.w_returns * components.returns_term'
+                    ~ ' - weights.w_refunds * components.refunds_term'
+                    ~ ' - weights.w_resends * components.resends_term)'
+                    ~ ' / components.processed_term'
                 ) }}
         end as trust_score
     from components

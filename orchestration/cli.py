@@ -90,6 +90,9 @@ def build(
     full_refresh: Annotated[
         bool, typer.Option(help="Rebuild everything, dropping the history of other days.")
     ] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Score the days again that late data would change.")
+    ] = False,
 ) -> None:
     """Score a day or a window of days; the latest complete day when none is given."""
     from orchestration.transform.build import BuildRequest
@@ -97,6 +100,14 @@ def build(
 
     if as_of and (first or last):
         raise HealthError("Give --as-of or --from and --to, not both.")
+    if stale:
+        from orchestration.operate.stale import refresh
+
+        if as_of or first or last or full_refresh or scorecard:
+            raise HealthError("--stale finds its days itself: give only --shop with it.")
+        for line in refresh(settings().warehouse_path, console, shop):
+            console.print(line, highlight=False)
+        return
     request = BuildRequest(
         parse_day(as_of or first, "--as-of" if as_of else "--from"),
         parse_day(as_of or last, "--as-of" if as_of else "--to"),
@@ -144,6 +155,16 @@ def what_if(
 
 
 @app.command()
+def outlook(
+    days: Annotated[int, typer.Option(min=1, max=730, help="How many days to look ahead.")] = 60,
+) -> None:
+    """Who will leave which band by themselves, and when: the day to act."""
+    from orchestration.operate.outlook import look_ahead, render
+
+    console.print(render(look_ahead(settings().warehouse_path, days, console), days))
+
+
+@app.command()
 def stream(
     customer: Annotated[
         str, typer.Argument(help="A customer_key, Shopify id, Klaviyo profile id or e-mail.")
@@ -166,7 +187,10 @@ def push(
 ) -> None:
     """Plan what Klaviyo and Shopify should learn; send it with --apply."""
     from orchestration.activate.push import push as run
+    from orchestration.publish.serving import held_back
 
+    if apply and (problems := held_back(settings().warehouse_path)):
+        raise HealthError("Nothing was sent. " + " ".join(problems))
     run(
         settings().warehouse_path,
         settings=settings(),
@@ -198,11 +222,14 @@ def publish(
         "data/report.html"
     ),
 ) -> None:
-    """Write the report: one page of HTML that needs no server and no script."""
+    """Write the report, and the copy of the marts that readers open."""
     from orchestration.publish.report import write_report
+    from orchestration.publish.serving import publish_serving
 
     page = write_report(settings().warehouse_path, out)
     console.print(str(page), highlight=False, soft_wrap=True)
+    copy = publish_serving(settings().warehouse_path, settings().serving_path)
+    console.print(str(copy), highlight=False, soft_wrap=True)
 
 
 @app.command()

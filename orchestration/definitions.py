@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dagster import Definitions, in_process_executor
+from datetime import timedelta
+
+from dagster import Definitions, FreshnessPolicy, in_process_executor
 
 from orchestration.activate.assets import ledger_specs, make_push_assets
 from orchestration.extract.assets import make_landing_assets
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
+from orchestration.publish.assets import make_serving_asset
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
 from orchestration.transform.manifest import ensure_manifest
+
+# A warning two hours after a daily run did not come, a failure at noon.
+DAILY = FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=26), fail_window=timedelta(hours=32)
+)
 
 
 def define() -> Definitions:
@@ -21,12 +29,17 @@ def define() -> Definitions:
 
     landing = make_landing_assets(manifest["sources"])
     unpartitioned, scored = make_dbt_assets(manifest, manifest_path.parent, partitions)
+    serving = make_serving_asset(unpartitioned, scored, partitions)
     guards = [s.key for models in (unpartitioned, scored) for s in models.check_specs if s.blocking]
     pushes = make_push_assets(guards)
 
-    jobs = make_jobs(scored)
+    jobs = make_jobs(scored, serving)
+    fresh = (
+        a.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=DAILY))
+        for a in (scored, serving)
+    )
     return Definitions(
-        assets=[landing, *ledger_specs(manifest), unpartitioned, scored, *pushes],
+        assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],
         jobs=list(jobs.values()),
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
         resources={"dbt": dbt_resource()},

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
 
     warehouse: Path = Field(default=Path("data/warehouse.duckdb"), validation_alias="DUCKDB_PATH")
     landing: Path = Path("landing")
+    serving: Path | None = Field(
+        default=None,
+        validation_alias="HEALTH_SERVING_PATH",
+        description="The copy that readers open; `serving/` beside the warehouse if not said.",
+    )
     dagster_home: Path = Field(default=Path("data/dagster"), validation_alias="DAGSTER_HOME")
     first_day: date = Field(
         default=date(2024, 1, 1), description="The first shop day that Dagster can score."
@@ -87,8 +92,16 @@ class Settings(BaseSettings):
         min_length=1,
         description="The shops' time zones; each has a daily schedule. Comma-separated.",
     )
+    catch_up_days: int = Field(
+        default=14, ge=1, description="How many days a schedule scores at most after an outage."
+    )
     push_enabled: bool = Field(
         default=False, description="Whether Dagster's push assets send; they plan when it is off."
+    )
+    block_customer_days: int = Field(
+        default=40_000_000,
+        ge=1,
+        description="Customers times days that one run may score at once; more is split by days.",
     )
     connections: dict[str, SecretStr] = Field(
         default_factory=_connection_variables,
@@ -109,12 +122,16 @@ class Settings(BaseSettings):
             )
         return zones
 
-    @field_validator("first_day", "push_enabled", mode="wrap")
+    @field_validator("first_day", "catch_up_days", "push_enabled", mode="wrap")
     @classmethod
     def _say_what_is_wanted(
         cls, value: Any, parse: Callable[[Any], Any], info: ValidationInfo
     ) -> Any:
-        wanted = {"first_day": "a date like 2024-01-01", "push_enabled": "1 or 0"}
+        wanted = {
+            "first_day": "a date like 2024-01-01",
+            "catch_up_days": "a whole number of days, 1 or more",
+            "push_enabled": "1 or 0",
+        }
         try:
             return parse(value)
         except ValueError as error:
@@ -157,6 +174,12 @@ class Settings(BaseSettings):
     def warehouse_path(self) -> Path:
         """The warehouse file, absolute."""
         return PROJECT_DIR / self.warehouse
+
+    @property
+    def serving_path(self) -> Path:
+        """The copy of the marts that readers open, absolute."""
+        beside = self.warehouse_path.parent / "serving" / "customer_health.duckdb"
+        return PROJECT_DIR / (self.serving or beside)
 
     @property
     def landing_path(self) -> Path:

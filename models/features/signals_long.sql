@@ -6,7 +6,7 @@ with rules as (
     select signal from {{ ref('segment_rules') }}
 ),
 
--- What no rule asks for is not made long: it stays a column of signals_by_day.
+-- What no rule asks for is not made long: it stays a column of history.signal_intervals.
 final as (
     {{ unpivot_signals(signals, '$signal in (select rules.signal from rules)') }}
 )

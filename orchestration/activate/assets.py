@@ -24,8 +24,10 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from rich.console import Console
 
 from orchestration.activate.push import PushReport, push
+from orchestration.errors import HealthError
 from orchestration.operate.days import latest_days
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.publish.serving import held_back
 from orchestration.settings import DESTINATIONS, Settings, settings
 from orchestration.transform.assets import OWNERS, POOL
 
@@ -96,11 +98,11 @@ def counts(report: PushReport, destination: str) -> dict[str, Any]:
 
 
 def ledger_specs(manifest: Mapping[str, Any]) -> list[AssetSpec]:
-    """What the push wrote and the plan reads: the one way back, so no dependency is drawn."""
+    """What commands write and models read: the ways back, so no dependency is drawn."""
     return [
         AssetSpec(
             key=[source["schema"], source["identifier"]],
-            group_name="activation",
+            group_name=source["meta"].get("group", "activation"),
             description=source["description"],
             kinds={"duckdb", "table"},
             owners=OWNERS,
@@ -147,6 +149,8 @@ def _push_asset(destination: str, guards: Sequence[AssetCheckKey]) -> AssetsDefi
             )
         shown = io.StringIO()
         with told_in_a_sentence():
+            if held is None and (problems := held_back(now.warehouse_path)):
+                raise HealthError(" ".join(["Nothing was sent.", *problems]))
             report = push(
                 now.warehouse_path,
                 settings=only(now, destination),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -41,3 +41,27 @@ def latest_days(zones: Sequence[str], now: datetime) -> set[date]:
     """The day before the present one in each zone: two dates where zones lie on either side of
     midnight."""
     return {yesterday(zone, now) for zone in zones}
+
+
+def days_of_run(tags: Mapping[str, str]) -> list[date]:
+    """The days that a run is about, from its tags: one, a range with both ends, or none."""
+    first = tags.get("dagster/asset_partition_range_start", tags.get("dagster/partition"))
+    last = tags.get("dagster/asset_partition_range_end", tags.get("dagster/partition"))
+    return (
+        days_between(date.fromisoformat(first), date.fromisoformat(last)) if first and last else []
+    )
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """All days from the first to the last, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def first_missed(done: Collection[date], last: date, at_most: int) -> date:
+    """Where scoring must begin so that it ends with `last`, looking back `at_most` days.
+
+    The first day without scores after some day that has them; `last` itself where there is none,
+    as when nothing was ever scored.
+    """
+    window = days_between(last - timedelta(days=at_most - 1), last)
+    return next((d for d in window if d not in done and any(s < d for s in done)), last)

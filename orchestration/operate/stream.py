@@ -102,8 +102,8 @@ def gather(
             "Trust": (row[5], row[6]),
         }
     for (built,) in connection.execute(
-        "select distinct as_of_date from marts.customer_score_history "
-        "where shop_id = (select max(shop_id) from marts.customer_score_history "
+        "select as_of_date from marts.scored_days "
+        "where shop_id = (select max(shop_id) from history.score_intervals "
         "where customer_key = $1) and as_of_date between $2 and $3",
         window,
     ).fetchall():

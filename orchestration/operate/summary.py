@@ -38,7 +38,7 @@ def buckets(warehouse: Path, day: date | None = None) -> RenderableType:
     with connect(warehouse, read_only=True) as connection:
         shops = connection.execute(
             "select shop_id, coalesce(max(as_of_date) filter (where as_of_date = $1), "
-            "max(as_of_date)) as day from marts.customer_score_history group by 1 order by 1",
+            "max(as_of_date)) as day from marts.scored_days group by 1 order by 1",
             [day],
         ).fetchall()
         for shop, shown in shops:

@@ -27,10 +27,12 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 from packaging.version import Version, parse
 from pydantic import Field
 
+from orchestration.errors import HealthError
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
-from orchestration.transform.build import check_shop
+from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
 from orchestration.transform.manifest import DBT, new_run_folder
 from orchestration.warehouse import connect
 
@@ -252,6 +254,31 @@ def _is_part(context: AssetExecutionContext) -> bool:
     return bool(definition.keys_by_output_name != definition.node_keys_by_output_name)
 
 
+def _stretches(facts: BuildFacts, customers: int) -> list[BuildFacts]:
+    """The days of a step, split where they are too many customers times days for one dbt build."""
+    if facts.days is None:
+        return [facts]
+    parts = blocks(BuildRequest(*facts.days), customers, settings().block_customer_days)
+    return [
+        BuildFacts((part.first_day, part.last_day), facts.models)
+        for part in parts
+        if part.first_day and part.last_day
+    ]
+
+
+def _run_quietly(dbt: Dbt, facts: BuildFacts, target: Path) -> None:
+    """Score one stretch of days without telling Dagster of its assets; raises when dbt fails."""
+    arguments = build_arguments(facts)
+    if facts.models is None:
+        arguments += ["--select", PARTITIONED]
+    done = dbt.cli(arguments, target_path=target, raise_on_error=False).wait()
+    if not done.is_successful():
+        first, last = facts.days or ("", "")
+        raise HealthError(
+            f"The days {first} to {last} could not be scored: see the messages of dbt above."
+        )
+
+
 def _build(
     context: AssetExecutionContext,
     dbt: Dbt,
@@ -269,6 +296,7 @@ def _build(
     with told_in_a_sentence(), connect(settings().warehouse_path) as connection:
         if config.shop:
             check_shop(connection, config.shop)
+        stretches = _stretches(facts, count_customers(connection))
     part = _is_part(context)
     step = f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}"
     with environment(
@@ -278,8 +306,17 @@ def _build(
         # Of a part, a test that also reads what is not built now would compare old with new.
         DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
     ):
+        # Dagster hears of each asset once: from the last stretch, when all days are there.
+        for number, stretch in enumerate(stretches[:-1], start=1):
+            context.log.info(
+                "Scoring %s to %s (%s of %s)", *(stretch.days or ()), number, len(stretches)
+            )
+            with told_in_a_sentence():
+                _run_quietly(dbt, stretch, new_run_folder(target, f"{step}-{number}"))
         invocation = dbt.cli(
-            build_arguments(facts), context=context, target_path=new_run_folder(target, step)
+            build_arguments(stretches[-1]),
+            context=context,
+            target_path=new_run_folder(target, step),
         )
     chosen = {key.to_python_identifier() for key in context.selected_asset_keys}
     besides = []
@@ -294,5 +331,7 @@ def _build(
         if DuckDBConnectionManager._ENV is not None:
             DuckDBConnectionManager._ENV.close()
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        for problem in held_back(settings().warehouse_path):
+            context.log.error(problem)
     if besides:
         context.log.info(BUILT_TOGETHER, ", ".join(sorted(besides)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.errors import HealthError
-from orchestration.settings import PROJECT_DIR
+from orchestration.publish.serving import held_back
+from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
+
+# All that the days of a run decide, and nothing that only landed data do.
+FROM_THE_DAYS_ON = "int_as_of_days+"
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class BuildRequest:
 
     Without days, each shop's latest complete day in the data; without a shop, all of them.
     `scorecards` are versions (`jewelry_points@2`) to use instead of those valid on the day.
-    `select` narrows the build to models, without their tests.
+    `select` narrows the build to models, without their tests unless `with_tests`.
     """
 
     first_day: date | None = None
@@ -35,6 +39,7 @@ class BuildRequest:
     full_refresh: bool = False
     scorecards: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
+    with_tests: bool = False
 
     def __post_init__(self) -> None:
         if (self.first_day is None) != (self.last_day is None):
@@ -43,6 +48,31 @@ class BuildRequest:
             raise HealthError(
                 f"--from {self.first_day} is after --to {self.last_day}: swap the two."
             )
+
+
+def blocks(request: BuildRequest, customers: int, customer_days: int) -> list[BuildRequest]:
+    """The request, or one for each stretch of its days that holds at most `customer_days`.
+
+    A run's memory grows with its customers and days. `customers` are those known. Days that the
+    first stretch has prepared landed data for need that no more.
+    """
+    if request.first_day is None or request.last_day is None:
+        return [request]
+    days = (request.last_day - request.first_day).days + 1
+    longest = max(1, customer_days // max(1, customers))
+    count = -(-days // longest)
+    ends = [days * (n + 1) // count for n in range(count)]
+    return [
+        replace(
+            request,
+            first_day=request.first_day + timedelta(days=start),
+            last_day=request.first_day + timedelta(days=end - 1),
+            full_refresh=request.full_refresh and start == 0,
+            select=request.select or ((FROM_THE_DAYS_ON,) if start else ()),
+            with_tests=not request.select,
+        )
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
 
 
 @dataclass(frozen=True)
@@ -76,7 +106,9 @@ def dbt_arguments(request: BuildRequest, target_path: Path, command: str = "buil
     if request.full_refresh:
         arguments.append("--full-refresh")
     if request.select:
-        arguments += ["--exclude-resource-type", "test", "--select", " ".join(request.select)]
+        arguments += ["--select", " ".join(request.select)]
+        if not request.with_tests:
+            arguments += ["--exclude-resource-type", "test"]
     return arguments
 
 
@@ -148,7 +180,9 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     with connect(warehouse) as connection:
         if request.shop:
             check_shop(connection, request.shop)
+        parts = blocks(request, count_customers(connection), settings().block_customer_days)
     warnings: list[str] = []
+    statuses: dict[str, int] = {}
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -162,23 +196,43 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     with build_environment(request, warehouse), progress:
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
-            outcome = runner.invoke(dbt_arguments(request, target_path(warehouse)))
+            for number, part in enumerate(parts, start=1):
+                if len(parts) > 1:
+                    console.print(f"{part.first_day} to {part.last_day} ({number} of {len(parts)})")
+                outcome = runner.invoke(dbt_arguments(part, target_path(warehouse)))
+                for status in _statuses(outcome):
+                    statuses[status] = statuses.get(status, 0) + 1
         finally:
             # dbt keeps the file open for its next invocation; nobody else could open it.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    return BuildResult(statuses, warnings + held_back(warehouse))
+
+
+def _statuses(outcome: Any) -> list[str]:
+    """How each node of an invocation ended; a failed one ends the build."""
     if outcome.exception is not None:
         raise HealthError(f"dbt could not build: {outcome.exception}") from outcome.exception
     results = getattr(outcome.result, "results", [])
-    statuses: dict[str, int] = {}
-    for node in results:
-        statuses[str(node.status)] = statuses.get(str(node.status), 0) + 1
     if not outcome.success:
         failed = [n for n in results if str(n.status) in ("error", "fail", "runtime error")]
         lines = [f"{n.node.name}: {str(n.message).strip()}" for n in failed[:5]]
         raise HealthError(
             f"The build failed at {len(failed)} of {len(results)} nodes:\n  " + "\n  ".join(lines)
         )
-    return BuildResult(statuses, warnings)
+    return [str(n.status) for n in results]
+
+
+def count_customers(connection: Any) -> int:
+    """About how many customers a run has to score: those that landed, from either side."""
+    landed = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables "
+        "where (table_schema, table_name) "
+        "in (('raw_shopify', 'customers'), ('raw_klaviyo', 'profiles'))"
+    ).fetchall()
+    return max(
+        (connection.execute(f"select count(*) from {name}").fetchone()[0] for (name,) in landed),
+        default=0,
+    )
 
 
 def check_shop(connection: Any, shop: str) -> None:

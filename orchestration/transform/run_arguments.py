@@ -16,6 +16,7 @@ ARGUMENTS = {
     "health_shop": "HEALTH_BUILD_SHOP",
     "health_zone": "HEALTH_BUILD_ZONE",
     "health_scorecards": "HEALTH_BUILD_SCORECARDS",
+    "health_allow_shift": "HEALTH_ALLOW_SHIFT",
 }
 
 

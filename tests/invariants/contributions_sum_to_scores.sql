@@ -1,9 +1,11 @@
 -- Both ways: a score without contributions is 0 (or unknown trust), contributions without a score
--- belong to nobody. Compared as decimals, to the last digit, on the days of this run.
+-- belong to nobody. Compared as decimals, to the last digit, on the first day of this run, on
+-- the last, and on some between.
 {{ config(store_failures=false) }}
 
 with days as (
     select * from {{ ref('int_as_of_days') }}
+    where as_of_date in ({{ days_to_check() }})
 ),
 
 contributions as (
@@ -14,6 +16,7 @@ contributions as (
         sum(parts.points) as points
     from {{ ref('score_contributions') }} as parts
     inner join days on parts.shop_id = days.shop_id and parts.as_of_date = days.as_of_date
+    where parts.as_of_date in ({{ days_to_check() }})
     group by parts.customer_key, parts.as_of_date, parts.scorecard_id
 ),
 
@@ -21,6 +24,7 @@ history as (
     select history.*
     from {{ ref('customer_score_history') }} as history
     inner join days on history.shop_id = days.shop_id and history.as_of_date = days.as_of_date
+    where history.as_of_date in ({{ days_to_check() }})
 ),
 
 scores as (
@@ -31,6 +35,7 @@ scores as (
         cast(cards.score as decimal(18, 10)) as score
     from {{ ref('scorecard_scores') }} as cards
     inner join days on cards.shop_id = days.shop_id and cards.as_of_date = days.as_of_date
+    where cards.as_of_date in ({{ days_to_check() }})
     union all
     -- The health score once more, as the wide table has it.
     select

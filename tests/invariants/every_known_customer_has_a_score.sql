@@ -1,10 +1,15 @@
 -- Both ways: who is known on a day has a row, and nobody else has.
-with expected as (
+with days as (
+    select * from {{ ref('int_as_of_days') }}
+    where as_of_date in ({{ days_to_check() }})
+),
+
+expected as (
     select
         customers.customer_key,
         days.as_of_date
     from {{ ref('customers') }} as customers
-    inner join {{ ref('int_as_of_days') }} as days
+    inner join days
         on
             customers.shop_id = days.shop_id
             and coalesce(customers.known_from, date '1900-01-01') <= days.as_of_date
@@ -15,8 +20,9 @@ actual as (
         history.customer_key,
         history.as_of_date
     from {{ ref('customer_score_history') }} as history
-    inner join {{ ref('int_as_of_days') }} as days
+    inner join days
         on history.shop_id = days.shop_id and history.as_of_date = days.as_of_date
+    where history.as_of_date in ({{ days_to_check() }})
 )
 
 select

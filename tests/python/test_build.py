@@ -17,26 +17,28 @@ from orchestration.transform.build import BuildRequest, dbt_arguments
 
 DAY = SHOP_END.isoformat()
 HISTORY = ("customer_score_history", "score_contributions", "customer_signals", "postal_trust")
-# The same as tables: customer_signals is a view.
+# What they are opened from.
 STORED = (
-    "marts.customer_score_history",
-    "marts.score_contributions",
-    "features.signals_by_day",
-    "marts.postal_trust",
+    "score_intervals",
+    "behaviour_intervals",
+    "contribution_intervals",
+    "signal_intervals",
+    "postal_trust_intervals",
 )
 
 
 def fingerprint(warehouse: Path, condition: str = "true", *tables: str) -> dict[str, tuple]:
     """Number and order-free hash of the rows of marts; all of them, or those named.
 
-    Not of `readiness`, which tells when things were loaded.
+    Not of `readiness` and `scored_days`, which tell when things were loaded.
     """
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         names = tables or [
             row[0]
             for row in connection.execute(
                 "select table_name from information_schema.tables "
-                "where table_schema = 'marts' and table_name != 'readiness' order by 1"
+                "where table_schema = 'marts' "
+                "and table_name not in ('readiness', 'scored_days') order by 1"
             ).fetchall()
         ]
         return {
@@ -122,20 +124,25 @@ def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
     ours = tmp_path / "w.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
-        for table in STORED:
-            connection.execute(
-                f"update {table} set as_of_date = '1999-01-01' "
-                "where as_of_date = '2026-10-28' and shop_id = 'aurelia'"
-            )
+        connection.execute("update history.score_intervals set style = 'marked'")
+        connection.execute("delete from history.behaviour_intervals where shop_id = 'aurelia'")
+        connection.execute("update history.contribution_intervals set label = 'marked'")
     health("build", "--as-of", "2026-10-28", "--shop", "aurelia", warehouse=ours)
-    same_day = "as_of_date = '2026-10-28'"
+    same_day = "as_of_date = '2026-10-28' and shop_id = 'aurelia'"
     assert fingerprint(ours, same_day, *HISTORY) == fingerprint(warehouse, same_day, *HISTORY)
-    # The rows that were moved away are of a day that was not asked for: they stand.
-    assert fingerprint(ours, "as_of_date = '1999-01-01'", *HISTORY)[HISTORY[0]][0] > 0
-    # A replay of an earlier day leaves the latest one in customer_scores.
-    assert fingerprint(ours, "true", "customer_scores") == fingerprint(
-        warehouse, "true", "customer_scores"
-    )
+    # What was marked is of days, and of a shop, that nobody asked for: it stands.
+    with duckdb.connect(str(ours), read_only=True) as connection:
+        [(marked, others)] = connection.execute(
+            f"select count(*) filter ({same_day}), count(*) from marts.customer_score_history "
+            "where style = 'marked'"
+        ).fetchall()
+        [(kept,)] = connection.execute(
+            f"select count(*) from marts.customer_score_history where not ({same_day})"
+        ).fetchall()
+        latest = connection.execute("select distinct as_of_date from marts.customer_scores")
+        # A replay of an earlier day leaves the latest one in customer_scores.
+        assert latest.fetchall() == [(SHOP_END,)]
+    assert (marked, others) == (0, kept)
 
 
 def test_dbt_alone_builds_the_latest_complete_day(
@@ -145,7 +152,8 @@ def test_dbt_alone_builds_the_latest_complete_day(
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
         for table in STORED:
-            connection.execute(f"delete from {table}")
+            connection.execute(f"delete from history.{table}")
+        connection.execute("delete from marts.scored_days")
     done = subprocess.run(
         [str(DBT), "build", "--target-path", str(tmp_path / "target")],
         cwd=ROOT,

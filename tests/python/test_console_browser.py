@@ -226,7 +226,7 @@ def test_two_runs_at_once_take_turns_and_many_days_are_one_build(
     # Both were there at once, and no step of one ran beside a step of the other.
     assert max(r["creationTime"] for r in done) < min(r["endTime"] for r in done)
     steps = sorted((s["startTime"], s["endTime"]) for r in done for s in r["stepStats"])
-    assert len(steps) == 6
+    assert len(steps) == 8
     assert [(a, b) for a, b in pairwise(steps) if b[0] < a[1]] == []
     # All the days were one call of dbt.
     folders = (dagster_target(console.warehouse) / "runs").glob(f"*-{many_days['runId'][:8]}*")

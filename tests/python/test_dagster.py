@@ -34,7 +34,9 @@ from orchestration.transform import manifest as manifests
 from orchestration.transform.assets import BuildFacts, build_arguments
 from orchestration.transform.build import target_path
 
-STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
+STORY = [
+    "landing", "staging", "intermediate", "features", "history", "marts", "activation", "push",
+]  # fmt: skip
 BUILD = ["build", "--exclude-resource-type", "unit_test"]
 NEW_YORK, TOKYO = "America/New_York", "Asia/Tokyo"
 
@@ -662,7 +664,8 @@ def test_whatever_opens_the_file_waits_for_its_turn(defs: dg.Definitions) -> Non
         for node in defs.resolve_job_def("daily_refresh").graph.nodes
     }
     assert steps == dict.fromkeys(
-        ["landing", "unpartitioned", "scored", "push__klaviyo", "push__shopify"], transform.POOL
+        ["landing", "unpartitioned", "scored", "serving", "push__klaviyo", "push__shopify"],
+        transform.POOL,
     )
 
 
@@ -674,8 +677,8 @@ def test_the_groups_tell_the_story_from_left_to_right(graph: Any) -> None:
         for parent in graph.get(key).parent_keys
         if group[parent] != group[key]
     }
-    assert set(group.values()) == {*STORY, "seeds"}
-    place = {name: number for number, name in enumerate(["seeds", *STORY])}
+    assert set(group.values()) == {*STORY, "seeds", "publish"}
+    place = {name: number for number, name in enumerate(["seeds", *STORY, "publish"])}
     assert [a for a in arrows if place[a[0]] >= place[a[1]]] == []
     assert set(pairwise(STORY)) <= arrows
 
@@ -686,7 +689,7 @@ def test_every_raw_table_lands_and_every_model_reads_what_is_made(
     landing = {k for k in graph.get_all_asset_keys() if graph.get(k).group_name == "landing"}
     assert landing == {extract.asset_key(t) for t in tables().values()}
     made_elsewhere = {k for k in graph.get_all_asset_keys() if not graph.get(k).is_materializable}
-    assert made_elsewhere == {dg.AssetKey(["activation", "ledger"])}
+    assert made_elsewhere == {dg.AssetKey(["activation", name]) for name in ("ledger", "outlook")}
     assert {k for k in landing if not graph.get(k).child_keys} == set()
 
 
@@ -696,7 +699,7 @@ def test_everything_has_an_owner_and_a_kind(graph: Any) -> None:
         assert graph.get(key).kinds, key
 
 
-@pytest.mark.parametrize("name", ["landing", "marts", "activation", "push"])
+@pytest.mark.parametrize("name", ["landing", "history", "marts", "activation", "publish", "push"])
 def test_what_people_look_at_is_described(graph: Any, name: str) -> None:
     blank = [
         key.to_user_string()
@@ -738,12 +741,13 @@ def test_the_jobs(defs: dg.Definitions, graph: Any) -> None:
     ],
 )
 def test_each_zone_scores_its_own_yesterday(
-    defs: dg.Definitions, zone: str, tick: str, day: str
+    defs: dg.Definitions, instance: dg.DagsterInstance, zone: str, tick: str, day: str
 ) -> None:
     schedule = defs.get_schedule_def(schedules.schedule_name(zone))
     context = dg.build_schedule_context(
         scheduled_execution_time=datetime.fromisoformat(tick).astimezone(UTC),
         repository_def=defs.get_repository_def(),
+        instance=instance,
     )
     [request] = schedule.evaluate_tick(context).run_requests or []
     assert request.partition_key == day
@@ -859,7 +863,7 @@ def test_a_run_records_columns_and_where_they_come_from(daily: dg.ExecuteInProce
     assert {"customer_key", "health_score"} <= set(columns)
     lineage = found["dagster/column_lineage"].lineage.deps_by_column
     assert [(d.asset_key.path[-1], d.column_name) for d in lineage["health_score"]] == [
-        ("customer_score_history", "health_score")
+        ("score_intervals", "health_score")
     ]
 
 

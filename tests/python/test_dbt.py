@@ -43,6 +43,13 @@ def test_a_model_is_a_page() -> None:
     assert {p.name: n for p in SQL if (n := len(p.read_text().splitlines())) > 120} == {}
 
 
+def test_the_days_of_every_kind_of_fact_are_customer_days() -> None:
+    features = ROOT / "models" / "features"
+    days = (features / "days" / "customer_days.sql").read_text()
+    facts = {p.stem for p in features.rglob("*_facts.sql")}
+    assert {name for name in facts if f"ref('{name}')" not in days} == set()
+
+
 def test_dialects_are_told_apart_in_one_folder() -> None:
     places = [*SQL, *(p for p in (ROOT / "macros").rglob("*.sql") if p.parent.name != "dialect")]
     assert [p.name for p in places if "target.type" in p.read_text()] == []

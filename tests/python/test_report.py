@@ -356,6 +356,7 @@ class Shell:
 
     def __init__(self, warehouse: Path, path: Path) -> None:
         self.path = path
+        self.scored: set[tuple[str, date]] = set()
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             columns = connection.execute(
                 "select table_schema, table_name, column_name, data_type "
@@ -404,6 +405,9 @@ class Shell:
             **more,
         }
         self.put("marts.customer_score_history", **values)
+        if (shop, day) not in self.scored:
+            self.scored.add((shop, day))
+            self.put("marts.scored_days", shop_id=shop, as_of_date=day)
         if day == DAY:
             self.put("marts.customer_scores", **values)
             self.put("marts.customers", shop_id=shop, customer_key=key)

@@ -388,7 +388,7 @@ group by 1
 
 def test_a_signal_and_its_rule_are_one_model_one_yaml_entry_and_one_row(signal: Project) -> None:
     assert signal.changes == {
-        "models/features/service/service_signals.sql": (4, 0),
+        "macros/service.sql": (4, 0),
         "models/features/_features.yml": (10, 0),
         RULES: (1, 0),
     }

@@ -250,8 +250,7 @@ def test_a_day_that_was_left_out_is_told_and_the_next_says_nothing_of_events(
     ours = shutil.copy(warehouse, tmp_path / warehouse.name)
     gap, after = date(2026, 10, 28), date(2026, 10, 29)
     with duckdb.connect(str(ours)) as connection:
-        for table in ("customer_score_history", "score_contributions"):
-            connection.execute(f"delete from marts.{table} where as_of_date = ?", [gap])
+        connection.execute("delete from marts.scored_days where as_of_date = ?", [gap])
         (key,) = connection.execute(
             "select customer_key from marts.score_contributions where scorecard_id = 'behaviour' "
             "and as_of_date in (date '2026-10-27', ?) group by 1 having count(*) > 3 "

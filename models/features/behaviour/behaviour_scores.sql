@@ -1,5 +1,5 @@
 with customer_days as (
-    select * from {{ ref('int_customer_days') }}
+    select * from {{ ref('customer_days') }}
 ),
 
 versions as (

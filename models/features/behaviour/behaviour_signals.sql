@@ -21,7 +21,7 @@ counts as (
             end as {{ name }},
         {% endfor %}
         customer_days.as_of_date
-    from {{ ref('int_customer_days') }} as customer_days
+    from {{ ref('customer_days') }} as customer_days
     inner join {{ ref('connected_sources') }} as connected
         on
             customer_days.shop_id = connected.shop_id

@@ -100,7 +100,7 @@ final as (
         customer_days.as_of_date,
         medians.median_seconds
     from medians
-    inner join {{ ref('int_customer_days') }} as customer_days
+    inner join {{ ref('customer_days') }} as customer_days
         on
             medians.customer_key = customer_days.customer_key
             and medians.valid_from <= customer_days.as_of_date

@@ -1,5 +1,5 @@
 with customer_days as (
-    select * from {{ ref('int_customer_days') }}
+    select * from {{ ref('customer_days') }}
 ),
 
 -- Every card that is neither of the two with a formula of their own is a points card.

@@ -22,7 +22,7 @@ final as (
             when customers.birth_date <= customer_days.as_of_date
                 then {{ days_to_anniversary('customers.birth_date', 'customer_days.as_of_date') }}
         end as days_to_birthday
-    from {{ ref('int_customer_days') }} as customer_days
+    from {{ ref('customer_days') }} as customer_days
     inner join {{ ref('int_customers') }} as customers
         on customer_days.customer_key = customers.customer_key
     left join balances

@@ -1,5 +1,12 @@
--- One row per customer with a counted order, and as-of day: the first and the last of them.
-with counted as (
+-- The first and the last counted order of a customer, on each day on which the orders change.
+with days as (
+    select
+        customer_key,
+        valid_from as as_of_date
+    from {{ ref('order_sums') }}
+),
+
+counted as (
     select
         events.shop_id,
         events.customer_key,
@@ -24,7 +31,7 @@ standing as (
 
 {{ latest_facts(
     'last_standing', 'standing', ['shop_id', 'customer_key'], 'ordered_at desc, order_id desc',
-    ['order_id', 'fact_date', 'ordered_at']
+    ['order_id', 'fact_date', 'ordered_at'], days='days'
 ) }},
 
 -- Orders that were cancelled later counted for a while: few, so they are simply looked at by day.
@@ -41,29 +48,29 @@ candidates as (
     select
         counted.shop_id,
         counted.customer_key,
-        as_of_days.as_of_date,
+        days.as_of_date,
         counted.order_id,
         counted.fact_date,
         counted.ordered_at
     from counted
-    inner join {{ ref('int_as_of_days') }} as as_of_days
+    inner join days
         on
-            counted.shop_id = as_of_days.shop_id
-            and counted.effective_date <= as_of_days.as_of_date
-            and counted.end_date > as_of_days.as_of_date
+            counted.customer_key = days.customer_key
+            and counted.effective_date <= days.as_of_date
+            and counted.end_date > days.as_of_date
     union all
     select
         standing.shop_id,
         standing.customer_key,
-        as_of_days.as_of_date,
+        days.as_of_date,
         standing.order_id,
         standing.fact_date,
         standing.ordered_at
     from standing
-    inner join {{ ref('int_as_of_days') }} as as_of_days
+    inner join days
         on
-            standing.shop_id = as_of_days.shop_id
-            and standing.effective_date <= as_of_days.as_of_date
+            standing.customer_key = days.customer_key
+            and standing.effective_date <= days.as_of_date
     where standing.place = 1
 ),
 

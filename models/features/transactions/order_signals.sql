@@ -2,7 +2,7 @@ with customer_days as (
     select
         customer_days.*,
         connected.has_shopify_orders
-    from {{ ref('int_customer_days') }} as customer_days
+    from {{ ref('customer_days') }} as customer_days
     inner join {{ ref('connected_sources') }} as connected
         on
             customer_days.shop_id = connected.shop_id
@@ -11,6 +11,10 @@ with customer_days as (
 
 orders as (
     select * from {{ ref('int_orders') }}
+),
+
+totals as (
+    {{ at_customer_days(ref('order_totals')) }}
 ),
 
 bands as (
@@ -41,7 +45,7 @@ measured as (
         first_orders.acquisition_source,
         case when first_orders.is_discounted then 'discount' else 'full_price' end
             as acquisition_offer
-    from {{ ref('order_totals') }} as totals
+    from totals
     inner join orders as first_orders
         on
             totals.shop_id = first_orders.shop_id

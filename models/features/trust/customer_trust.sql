@@ -1,1 +1,1 @@
-{{ trust_model(['shop_id', 'customer_key']) }}
+{{ trust_model(['shop_id', 'customer_key'], ref('customer_days'), ['customer_key']) }}

@@ -31,11 +31,11 @@ parts as (
             '{{ label }}' as label,
             -- Nobody loses more than a million points: a decayed order of a cent must not overflow.
             cast(
-                -least(1000000, 100 * w_{{ component }} * {{ component }}_value / processed_value)
+                -least(1000000, 100 * w_{{ component }} * {{ component }}_term / processed_term)
                 as decimal(18, 10)
             ) as points
         from trust
-        where w_{{ component }} * {{ component }}_value > 0
+        where w_{{ component }} * {{ component }}_term > 0
     {% endfor %}
 ),
 

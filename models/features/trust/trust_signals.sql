@@ -1,5 +1,5 @@
 with customer_days as (
-    select * from {{ ref('int_customer_days') }}
+    select * from {{ ref('customer_days') }}
 ),
 
 customers as (
@@ -66,13 +66,13 @@ final as (
             addresses.customer_key = customer_trust.customer_key
             and addresses.as_of_date = customer_trust.as_of_date
             and customer_trust.is_in_force
-    left join {{ ref('postal_code_trust') }} as postal
+    left join {{ ref('postal_trust_steps') }} as postal
         on
             addresses.shop_id = postal.shop_id
             and addresses.country_code = postal.country_code
             and addresses.postal_code = postal.postal_code
-            and addresses.as_of_date = postal.as_of_date
-            and postal.is_in_force
+            and addresses.as_of_date >= postal.valid_from
+            and addresses.as_of_date < postal.valid_to
 )
 
 select * from final

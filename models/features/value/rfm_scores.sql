@@ -3,32 +3,19 @@ with buyers as (
     select
         shop_id,
         customer_key,
-        as_of_date,
-        {{ days_between('last_order_date', 'as_of_date') }} as recency_days,
+        valid_from,
+        valid_to,
+        last_order_date,
         order_count as frequency,
         net_value as monetary
     from {{ ref('order_totals') }}
 ),
 
--- rank() - 1 is the number of buyers strictly worse: equals stay equal, row order decides nothing.
-ranked as (
-    select
-        *,
-        count(*) over (partition by shop_id, as_of_date) as buyers,
-        rank() over (partition by shop_id, as_of_date order by recency_days desc) - 1 as worse_r,
-        rank() over (partition by shop_id, as_of_date order by frequency) - 1 as worse_f,
-        rank() over (partition by shop_id, as_of_date order by monetary) - 1 as worse_m
-    from buyers
-),
-
-scored as (
-    select
-        *,
-        {{ rank_score('worse_r', 'buyers', scale) }} as r_score,
-        {{ rank_score('worse_f', 'buyers', scale) }} as f_score,
-        {{ rank_score('worse_m', 'buyers', scale) }} as m_score
-    from ranked
-),
+-- The later the last order, the better: its date ranks as its age would, and stands still.
+{{ rank_scores(
+    'scored', 'buyers', 'customer_key',
+    {'r_score': 'last_order_date', 'f_score': 'frequency', 'm_score': 'monetary'}, scale
+) }},
 
 -- Groups are drawn on five steps; a coarser scale is stretched over them.
 placed as (
@@ -44,8 +31,9 @@ final as (
     select
         placed.shop_id,
         placed.customer_key,
-        placed.as_of_date,
-        placed.recency_days,
+        placed.valid_from,
+        placed.valid_to,
+        placed.last_order_date,
         placed.frequency,
         placed.monetary,
         placed.r_score,

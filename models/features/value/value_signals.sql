@@ -1,9 +1,9 @@
 with customer_days as (
-    select * from {{ ref('int_customer_days') }}
+    select * from {{ ref('customer_days') }}
 ),
 
 rfm_scores as (
-    select * from {{ ref('rfm_scores') }}
+    {{ at_customer_days(ref('rfm_scores')) }}
 ),
 
 -- Rungs in the order of what they ask for; the first asks for an order and no sum.
@@ -27,8 +27,7 @@ spend as (
     from customer_days
     left join rfm_scores
         on
-            customer_days.shop_id = rfm_scores.shop_id
-            and customer_days.customer_key = rfm_scores.customer_key
+            customer_days.customer_key = rfm_scores.customer_key
             and customer_days.as_of_date = rfm_scores.as_of_date
 ),
 

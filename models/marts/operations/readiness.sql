@@ -53,14 +53,7 @@ connections as (
 ),
 
 coverage as (
-    select
-        latest.shop_id,
-        signals.signal,
-        count(*) as customers_with_value
-    from latest
-    inner join {{ ref('customer_signals') }} as signals
-        on latest.shop_id = signals.shop_id and latest.as_of_date = signals.as_of_date
-    group by latest.shop_id, signals.signal
+    select * from {{ ref('signal_coverage') }}
 ),
 
 rules as (

@@ -1,28 +1,25 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_window',
-    on_schema_change='append_new_columns'
-) }}
--- The strategy replaces the days of this relation. depends_on: {{ ref('int_as_of_days') }}
+{{ config(materialized='view') }}
 
-with points as (
-    select * from {{ ref('points_contributions') }}
-    where is_in_force
+-- Every part of every score on every scored day.
+with parts as (
+    {{ scored_intervals(ref('contribution_intervals')) }}
+),
+
+behaviour_days as (
+    {{ scored_intervals(ref('behaviour_intervals')) }}
 ),
 
 behaviour as (
-    select * from {{ ref('behaviour_contributions') }}
-    where is_in_force
-),
-
-behaviour_scores as (
-    select * from {{ ref('behaviour_scores') }}
-    where is_in_force
-),
-
-trust as (
-    select * from {{ ref('trust_contributions') }}
-    where is_in_force
+    select
+        shop_id,
+        customer_key,
+        as_of_date,
+        event_type,
+        scorecard_version,
+        label,
+        {{ decayed_points('weight', 'term', 'anchor_date', 'half_life_days', 'as_of_date') }}
+            as points
+    from behaviour_days
 ),
 
 capped as (
@@ -30,12 +27,11 @@ capped as (
         shop_id,
         customer_key,
         as_of_date,
-        scorecard_version,
-        cast(
-            least(100, greatest(0, uncapped_points)) - uncapped_points as decimal(18, 10)
-        ) as points
-    from behaviour_scores
-    where uncapped_points > 100 or uncapped_points < 0
+        max(scorecard_version) as scorecard_version,
+        cast(least(100, greatest(0, sum(points))) - sum(points) as decimal(18, 10)) as points
+    from behaviour
+    group by shop_id, customer_key, as_of_date
+    having sum(points) > 100 or sum(points) < 0
 ),
 
 final as (
@@ -48,7 +44,7 @@ final as (
         rule_id,
         label,
         points
-    from points
+    from parts
     union all
     select
         shop_id,
@@ -60,6 +56,7 @@ final as (
         label,
         points
     from behaviour
+    where points != 0
     union all
     select
         shop_id,
@@ -71,17 +68,6 @@ final as (
         'Never above one hundred' as label,
         points
     from capped
-    union all
-    select
-        shop_id,
-        customer_key,
-        as_of_date,
-        'trust' as scorecard_id,
-        scorecard_version,
-        rule_id,
-        label,
-        points
-    from trust
 )
 
 select * from final

@@ -1,13 +1,17 @@
 {{ config(materialized='view') }}
 -- How each part of each score moved between built days; what happened is in customer_facts.
-with history as (
+with days as (
+    {{ scored_intervals(ref('score_intervals')) }}
+),
+
+history as (
     select
         shop_id,
         customer_key,
         as_of_date,
         lag(as_of_date) over (partition by customer_key order by as_of_date) as previous_date,
         lead(as_of_date) over (partition by customer_key order by as_of_date) as following_date
-    from {{ ref('customer_score_history') }}
+    from days
 ),
 
 parts as (
@@ -70,11 +74,6 @@ moved as (
     where points_after != points_before
 ),
 
-weights as (
-    select * from {{ ref('event_weights') }}
-    where scorecard_id = 'behaviour'
-),
-
 -- Of a move of the behaviour score, what the day's own events added; the rest is decay.
 final as (
     select
@@ -101,9 +100,10 @@ final as (
             and moved.as_of_date = facts.fact_date
             and moved.as_of_date = facts.effective_date
             and moved.rule_id = facts.event_type
-    left join weights
+    left join {{ ref('event_weights') }} as weights
         on
-            moved.rule_id = weights.event_type
+            moved.scorecard_id = weights.scorecard_id
+            and moved.rule_id = weights.event_type
             and moved.scorecard_version = weights.version
     group by
         moved.shop_id,

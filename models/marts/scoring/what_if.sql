@@ -10,7 +10,7 @@ with scores as (
 ),
 
 totals as (
-    select * from {{ ref('order_totals') }}
+    {{ at_customer_days(ref('order_totals')) }}
 ),
 
 final as (

@@ -27,7 +27,7 @@ movements as (
 ),
 
 totals as (
-    select * from {{ ref('order_totals') }}
+    {{ at_customer_days(ref('order_totals')) }}
 ),
 
 final as (
