@@ -8,6 +8,7 @@ from dagster import Definitions, FreshnessPolicy, in_process_executor
 
 from orchestration.activate.assets import ledger_specs, make_push_assets
 from orchestration.extract.assets import make_landing_assets
+from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
 from orchestration.publish.assets import make_serving_asset
@@ -40,7 +41,7 @@ def define() -> Definitions:
     )
     return Definitions(
         assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), *make_chores()],
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
         resources={"dbt": dbt_resource()},
         # Steps take turns anyway, and a process a step would import dbt and Dagster each time.
