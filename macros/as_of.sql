@@ -56,12 +56,7 @@
     run at the latest), sums. Keys must include shop_id. -#}
 {% macro running_steps(name, facts, keys, sums) -%}
 {{ name }}_bounds as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 {{ changes_of_facts(name, facts, keys, sums, name ~ '_bounds', 'shop_id') }},

@@ -39,3 +39,13 @@
     {%- if window and window[0] == window[1] -%}{{ return(window[0]) }}{%- endif -%}
     {{ return(none) }}
 {%- endmacro %}
+
+{#- The first and the last day of the run, by shop. -#}
+{% macro run_bounds() -%}
+    select
+        shop_id,
+        min(as_of_date) as first_day,
+        max(as_of_date) as last_day
+    from {{ ref('int_as_of_days') }}
+    group by shop_id
+{%- endmacro %}

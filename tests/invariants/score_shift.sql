@@ -6,58 +6,7 @@
 {% set bands = ['health_bucket', 'behaviour_band', 'trust_rating'] %}
 {% set most_shift = var('score_shift_limit', 0.25) %}
 
-with run_days as (
-    select * from {{ ref('int_as_of_days') }}
-),
-
-scored_days as (
-    select * from {{ ref('scored_days') }}
-),
-
-last_days as (
-    select
-        shop_id,
-        max(as_of_date) as last_day,
-        min(as_of_date) as first_day
-    from run_days
-    group by shop_id
-    union distinct
-    select
-        shop_id,
-        max(as_of_date) as last_day,
-        max(as_of_date) as first_day
-    from scored_days
-    group by shop_id
-),
-
-pairs as (
-    select
-        last_days.shop_id,
-        last_days.last_day,
-        coalesce(
-            max(case when days.as_of_date < last_days.first_day then days.as_of_date end),
-            max(days.as_of_date)
-        ) as day_before
-    from last_days
-    inner join scored_days as days
-        on
-            last_days.shop_id = days.shop_id
-            and last_days.last_day > days.as_of_date
-            and {{ days_after('last_days.last_day', -7) }} <= days.as_of_date
-    group by last_days.shop_id, last_days.last_day, last_days.first_day
-),
-
-sides as (
-    select
-        *,
-        day_before as as_of_date
-    from pairs
-    union distinct
-    select
-        *,
-        last_day as as_of_date
-    from pairs
-),
+with {{ days_side_by_side() }},
 
 bands as (
     {% for score in bands %}

@@ -429,6 +429,9 @@ def test_a_build_that_turns_a_bucket_says_so_and_holds_back(turned: Path, tmp_pa
     assert "HEALTH_ALLOW_SHIFT=2026-10-31" in problem
     with pytest.raises(HealthError, match=r"^Readers keep the copy they have\. aurelia: health"):
         publish_serving(turned, tmp_path / "out.duckdb")
+    refused = run_health("push", "--apply", warehouse=turned, expect=1)
+    assert "Nothing was sent." in refused.stderr
+    assert problem in " ".join(refused.stderr.split())
     # All of the day stands, down to what would be sent.
     for table in ("marts.scored_days", "marts.customer_scores", "activation.desired_state"):
         assert query(turned, f"select max(as_of_date) from {table}") == [(SHOP_END,)]

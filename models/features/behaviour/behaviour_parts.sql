@@ -1,12 +1,7 @@
 -- What each kind of event adds to the behaviour score, on the days on which behaviour itself
 -- changes: from here behaviour_days looks for days on which the score passes a limit by decay.
 with bounds as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 dates as (

@@ -14,12 +14,7 @@ with viewed as (
 ),
 
 run_days as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 facts as (

@@ -14,12 +14,7 @@
 -- A customer is scored on the days of the run on which something about them changes. Between them
 -- all stands still, or moves in closed form: by one a day, or by decay.
 with bounds as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 known as (

@@ -1,11 +1,6 @@
 -- The days of the run on which the trust of a postal code can change.
 with bounds as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 facts as (

@@ -1,12 +1,7 @@
 -- Days of the run on which something changes for every customer of a shop: another version of a
 -- scorecard comes into force, a source begins to speak, or decay starts a new block.
 with bounds as (
-    select
-        shop_id,
-        min(as_of_date) as first_day,
-        max(as_of_date) as last_day
-    from {{ ref('int_as_of_days') }}
-    group by shop_id
+    {{ run_bounds() }}
 ),
 
 half_lives as (
