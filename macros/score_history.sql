@@ -1,26 +1,36 @@
-{#- Every score of every customer on every scored day, or on the last of each shop alone. A complete model
-    body. Intervals stand still, but recency counts on and the behaviour score fades by the day. -#}
+{#- Every score of every customer on every scored day, or on the last of each shop alone. A complete
+    model body. Intervals stand still, but recency counts on and the behaviour score fades by the day.
+    Only a customer's own intervals are opened into days, the others are looked up on these: whatever
+    days or customers a query names, nothing else is opened. -#}
 {% macro score_history(last_day_only=false) -%}
-with days as (
+{%- set kept = [
+    'health_score', 'health_bucket', 'behaviour_band', 'trust_score', 'trust_rating', 'country_code',
+    'postal_code', 'last_order_date', 'frequency', 'monetary', 'r_score', 'f_score', 'm_score',
+    'rfm_group', 'ltv_tier', 'loyalty_tier', 'product_pref_tag', 'last_survey_response', 'gift_intent',
+    'finish', 'style', 'scorecard_version', 'scored_at'
+] -%}
+with opened as (
     {{ scored_intervals(ref('score_intervals'), last_day_only) }}
 ),
 
-parts as (
-    {{ scored_intervals(ref('behaviour_intervals'), last_day_only) }}
-),
-
-behaviour as (
+days as (
     select
-        customer_key,
-        as_of_date,
-        sum({{ decayed_points('weight', 'term', 'anchor_date', 'half_life_days', 'as_of_date') }})
-            as uncapped_points
-    from parts
-    group by customer_key, as_of_date
-),
-
-postal as (
-    {{ scored_intervals(ref('postal_trust_intervals'), last_day_only) }}
+        opened.customer_key,
+        opened.as_of_date,
+        any_value(opened.shop_id) as shop_id,
+        {% for column in kept %}any_value(opened.{{ column }}) as {{ column }},
+        {% endfor -%}
+        sum({{ decayed_points(
+            'parts.weight', 'parts.term', 'parts.anchor_date', 'parts.half_life_days',
+            'opened.as_of_date'
+        ) }}) as uncapped_points
+    from opened
+    left join {{ ref('behaviour_intervals') }} as parts
+        on
+            opened.customer_key = parts.customer_key
+            and opened.as_of_date >= parts.valid_from
+            and opened.as_of_date < parts.valid_to
+    group by opened.customer_key, opened.as_of_date
 ),
 
 final as (
@@ -31,7 +41,7 @@ final as (
         days.health_score,
         days.health_bucket,
         cast(
-            least(100, greatest(0, coalesce(behaviour.uncapped_points, 0))) as {{ type_double() }}
+            least(100, greatest(0, coalesce(days.uncapped_points, 0))) as {{ type_double() }}
         ) as behaviour_score,
         days.behaviour_band,
         days.trust_score,
@@ -56,14 +66,13 @@ final as (
         days.scorecard_version,
         days.scored_at
     from days
-    left join behaviour
-        on days.customer_key = behaviour.customer_key and days.as_of_date = behaviour.as_of_date
-    left join postal
+    left join {{ ref('postal_trust_intervals') }} as postal
         on
             days.shop_id = postal.shop_id
             and days.country_code = postal.country_code
             and days.postal_code = postal.postal_code
-            and days.as_of_date = postal.as_of_date
+            and days.as_of_date >= postal.valid_from
+            and days.as_of_date < postal.valid_to
 )
 
 select * from final

@@ -16,7 +16,8 @@ from orchestration.errors import HealthError
 def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in UTC, closed on leaving.
 
-    Raises `HealthError` when the file is missing (read only) or held by another process.
+    Raises `HealthError` when the file is missing (read only), held by another process, or is no
+    database.
     """
     if read_only and not path.exists():
         raise HealthError(f"There is no warehouse at {path}. Run `health load` and `health build`.")
@@ -24,6 +25,10 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
+        if "not a valid DuckDB database" in str(error):
+            raise HealthError(
+                f"{path} is no DuckDB database: move it away, or set DUCKDB_PATH to the warehouse."
+            ) from error
         if "lock" not in str(error):
             raise
         holder = re.search(r"PID (\d+)", str(error))

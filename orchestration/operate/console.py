@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,6 +16,13 @@ from orchestration.errors import HealthError
 from orchestration.settings import PROJECT_DIR, settings
 
 TEMPLATE = PROJECT_DIR / "dagster.yaml"
+EVENT_LOG = """
+event_log_storage:
+  module: orchestration.operate.event_log
+  class: EventLog
+  config:
+    base_dir: %s
+"""
 QUIET = {"DAGSTER_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -33,13 +39,20 @@ def command(port: int | None, host: str) -> list[str]:
 
 def environment(home: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of the console: its home, and no word to anyone outside."""
-    return {**inherited, **QUIET, "DAGSTER_HOME": str(home)}
+    from orchestration.operate.event_log import BATCH
+
+    batches = {"DAGSTER_EVENT_BATCH_SIZE": str(BATCH)}
+    return {**batches, **inherited, **QUIET, "DAGSTER_HOME": str(home)}
 
 
 def make_home(home: Path) -> Path:
-    """Make the home and put the repository's dagster.yaml there; changes belong in that one."""
+    """Make the home and put the repository's dagster.yaml there; changes belong in that one.
+
+    The home's has our event log besides, which must be told where the home is.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(TEMPLATE, home / TEMPLATE.name)
+    events = EVENT_LOG % json.dumps(str(home / "history" / "runs"))
+    (home / TEMPLATE.name).write_text(TEMPLATE.read_text() + events)
     return home
 
 

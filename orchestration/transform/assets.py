@@ -21,9 +21,17 @@ from dagster import (
     BackfillPolicy,
     Config,
     DailyPartitionsDefinition,
+    Failure,
     Output,
 )
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version, parse
 from pydantic import Field
 
@@ -33,7 +41,7 @@ from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
-from orchestration.transform.manifest import DBT, new_run_folder
+from orchestration.transform.manifest import BOUND_DBT, new_run_folder
 from orchestration.warehouse import connect
 
 # What the days of the run decide: the relation that holds them, and everything after it.
@@ -178,7 +186,7 @@ def dbt_resource() -> Dbt:
     return Dbt(
         project_dir=str(PROJECT_DIR),
         profiles_dir=str(PROJECT_DIR),
-        dbt_executable=str(DBT),
+        dbt_executable=str(BOUND_DBT),
         global_config_flags=["--no-use-colors"],
     )
 
@@ -273,10 +281,46 @@ def _run_quietly(dbt: Dbt, facts: BuildFacts, target: Path) -> None:
         arguments += ["--select", PARTITIONED]
     done = dbt.cli(arguments, target_path=target, raise_on_error=False).wait()
     if not done.is_successful():
-        first, last = facts.days or ("", "")
-        raise HealthError(
-            f"The days {first} to {last} could not be scored: see the messages of dbt above."
-        )
+        raise HealthError(what_failed(done))
+
+
+def what_failed(invocation: DbtCliInvocation) -> str:
+    """The nodes that failed in a dbt call, each with dbt's words, as sentences for an operator."""
+    folder = invocation.target_path
+    try:
+        results = json.loads((folder / "run_results.json").read_text())["results"]
+    except (OSError, ValueError, KeyError):
+        return f"dbt ended before it built anything: read {folder / 'dbt.log'}."
+    failed = [r for r in results if r["status"] in ("error", "fail", "runtime error")]
+    if not failed:
+        return f"dbt ended before it was done: read {folder / 'dbt.log'}, and run this again."
+    told = [
+        f"{r['unique_id'].split('.')[2]}: {' '.join(str(r['message']).split())}" for r in failed[:5]
+    ]
+    return f"dbt failed at {len(failed)} of {len(results)} nodes. " + " ".join(told)
+
+
+def told_as_built(
+    context: AssetExecutionContext, invocation: DbtCliInvocation, days: int
+) -> Iterator[Any]:
+    """Dagster's events of a dbt call, with a line of progress for each asset.
+
+    The columns of a model are read once dbt has let go of the warehouse, which holds back all
+    events until the end: a range of days, which is watched, goes without. Raises `Failure` with
+    what dbt said of the nodes that failed.
+    """
+    events: Iterator[Any] = invocation.stream()
+    if days == 1:
+        events = invocation.stream().fetch_column_metadata()
+    built, total = 0, len(context.selected_asset_keys)
+    try:
+        for event in events:
+            if isinstance(event, Output):
+                built += 1
+                context.log.info("%s of %s built: %s", built, total, event.output_name)
+            yield event
+    except DagsterDbtCliRuntimeError as error:
+        raise Failure(description=what_failed(invocation)) from error
 
 
 def _build(
@@ -299,6 +343,10 @@ def _build(
         stretches = _stretches(facts, count_customers(connection))
     part = _is_part(context)
     step = f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}"
+    days = 1
+    if facts.days:
+        days = (facts.days[1] - facts.days[0]).days + 1
+        context.log.info("Scoring %s days, %s to %s, as one build", days, *facts.days)
     with environment(
         HEALTH_BUILD_SHOP=config.shop,
         HEALTH_BUILD_ZONE=config.zone,
@@ -321,7 +369,7 @@ def _build(
     chosen = {key.to_python_identifier() for key in context.selected_asset_keys}
     besides = []
     try:
-        for event in invocation.stream().fetch_column_metadata():
+        for event in told_as_built(context, invocation, days):
             if isinstance(event, Output) and event.output_name not in chosen:
                 besides.append(event.output_name)
             else:

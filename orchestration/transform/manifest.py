@@ -23,6 +23,8 @@ from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform.build import target_path
 
 DBT = Path(sys.executable).with_name("dbt")
+# The same, but it ends with the process that started it.
+BOUND_DBT = Path(sys.executable).with_name("health-dbt")
 KEPT_RUNS = 20
 PARTIAL_PARSE = "partial_parse.msgpack"
 PROJECT_FILES = ("dbt_project.yml", "profiles.yml")

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from conftest import HEALTH, ROOT, require
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 from push_warehouse import confirmed, query
 
 from orchestration.operate import days
@@ -40,6 +40,8 @@ QUIET = (
     "--disable-component-update",
     "--no-first-run",
 )
+# Of a window that holds the graph of all groups.
+HEIGHT = 720
 PICTURE = ROOT / "docs" / "img" / "dagster-assets.png"
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
 DAYS = 30
@@ -255,7 +257,8 @@ def page() -> Iterator[Page]:
     require(path is not None, "no Chromium on the path; set HEALTH_CHROMIUM to one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        opened = browser.new_page(viewport={"width": 1960, "height": 560}, device_scale_factor=1.4)
+        size: ViewportSize = {"width": 1960, "height": HEIGHT}
+        opened = browser.new_page(viewport=size, device_scale_factor=1.4)
         opened.set_default_timeout(120_000)
         asked: list[str] = []
         opened.on("request", lambda request: asked.append(request.url))
@@ -278,7 +281,7 @@ def lineage(page: Page, url: str) -> None:
     page.mouse.click(field["x"] + field["width"] + 28, field["y"] + field["height"] / 2)
     page.get_by_placeholder("Jump to").wait_for(state="hidden")
     # A double click beside the graph fits it into the window.
-    page.mouse.dblclick(980, 545)
+    page.mouse.dblclick(980, HEIGHT - 15)
     page.wait_for_timeout(1000)
     page.get_by_text("fetching statuses").first.wait_for(state="hidden")
     page.wait_for_timeout(1000)
@@ -291,7 +294,7 @@ def test_the_graph_tells_its_story(console: Console, page: Page, tmp_path: Path)
         box = page.get_by_text(group, exact=True).last.bounding_box()
         assert box, group
         assert 0 < box["x"] < 1960, group
-        assert 110 < box["y"] < 560, group
+        assert 110 < box["y"] < HEIGHT, group
         edges[group] = box["x"]
     assert sorted(STORY, key=edges.__getitem__) == STORY
     path = PICTURE if os.environ.get("HEALTH_UPDATE_PICTURES") == "1" else tmp_path / "graph.png"

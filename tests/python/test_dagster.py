@@ -534,6 +534,7 @@ def test_the_console_speaks_to_nobody(tmp_path: Path) -> None:
     made = console.environment(tmp_path, {"PATH": "/bin", "DAGSTER_DISABLE_TELEMETRY": "0"})
     assert made == {
         "PATH": "/bin",
+        "DAGSTER_EVENT_BATCH_SIZE": "200",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "DAGSTER_HOME": str(tmp_path),
