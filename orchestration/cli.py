@@ -51,6 +51,40 @@ def load(
 
 
 @app.command()
+def extract(
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only from shopify, klaviyo, zigpoll or postscript. Repeatable."),
+    ] = None,
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Everything again, not only what changed.")
+    ] = False,
+    loaded_at: Annotated[
+        str | None, typer.Option(help="Load time to write, ISO 8601; now when left out.")
+    ] = None,
+) -> None:
+    """Bring what is new at the vendors into the raw tables."""
+    from orchestration.extract.api import run
+    from orchestration.extract.files import render_summary
+
+    found = run.connections(settings(), source or (), shop or ())
+    if not found:
+        raise HealthError(
+            "No vendor is configured. docs/connections.md tells which variables to set; "
+            "`health load` takes files instead."
+        )
+    moment = parse_moment(loaded_at) if loaded_at else None
+    with run.shown(console) as report:
+        results = run.extract_all(
+            found, settings().warehouse_path, report, full=full, loaded_at=moment
+        )
+    console.print(render_summary(results))
+    if any(r.error for r in results):
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Where the file drop is written.")],
     customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,

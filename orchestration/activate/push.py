@@ -23,9 +23,9 @@ from rich.table import Table
 from orchestration.activate import klaviyo, plan, shopify
 from orchestration.activate.ledger import Answer, Ledger
 from orchestration.activate.plan import Example, PlanCount, Row, Sizes
-from orchestration.activate.wire import Patience, Stopped
 from orchestration.errors import HealthError
 from orchestration.settings import Connection, Settings
+from orchestration.vendors.wire import Patience, Stopped
 from orchestration.warehouse import connect
 
 # Rows whose fields are all as confirmed (only the text of the payload differs) are recorded

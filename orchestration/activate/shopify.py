@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 
-from orchestration.activate import pace, wire
-from orchestration.activate.ledger import Answer, Refusal
+from orchestration.activate.ledger import RUN_AGAIN, Answer, Refusal
 from orchestration.activate.plan import Row, Sizes, changes
 from orchestration.settings import Connection
+from orchestration.vendors import pace, wire
 
 NAMESPACE = "$app:health"
 
@@ -284,7 +284,7 @@ class Shopify:
             self.calls += 1
             return self._client.post(self._connection.url, json=body)
 
-        response = wire.call(self._who, self._patience, request, self._inspect)
+        response = wire.call(self._who, self._patience, request, self._inspect, advice=RUN_AGAIN)
         if response.status_code in (401, 403):
             raise wire.Stopped(self._token_sentence(str(response.status_code)))
         if response.status_code != 200:
