@@ -85,6 +85,47 @@ def extract(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 lets the system pick a free one.")] = 8464,
+) -> None:
+    """Receive webhooks of Shopify and Zigpoll until Ctrl-C."""
+    from orchestration.receive.serve import serve as run
+
+    run(settings().warehouse_path, host=host, port=port, console=console)
+
+
+@app.command()
+def land(
+    loaded_at: Annotated[
+        str | None, typer.Option(help="Load time to write, ISO 8601; now when left out.")
+    ] = None,
+) -> None:
+    """Land the webhooks that were received."""
+    from orchestration.extract.files import render_summary
+    from orchestration.receive.landing import land_inbox
+
+    moment = parse_moment(loaded_at) if loaded_at else None
+    results = land_inbox(settings().warehouse_path, loaded_at=moment)
+    console.print(render_summary(results))
+    if any(r.error for r in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+) -> None:
+    """Which vendors are configured, reachable, and what they allow."""
+    from orchestration.operate.doctor import examine, render
+
+    checks = examine(settings(), shop or None)
+    console.print(render(checks))
+    if any(check.is_wrong for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Where the file drop is written.")],
     customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -46,6 +46,9 @@ PUSHED = ("klaviyo", "shopify")
 CLIENT_ID = "SHOPIFY_CLIENT_ID"
 CLIENT_SECRET = "SHOPIFY_CLIENT_SECRET"  # noqa: S105
 
+# Shopify signs the webhooks of an app with its client secret, those of a shop with a key of theirs.
+WEBHOOK_SECRETS = ("SHOPIFY_WEBHOOK_SECRET", CLIENT_SECRET, "ZIGPOLL_WEBHOOK_SECRET")
+
 
 def variables(destination: str) -> tuple[str, ...]:
     """The names of all variables that speak of a vendor, without a shop's suffix."""
@@ -83,13 +86,23 @@ def shop_suffix(shop_id: str) -> str:
     return "__" + re.sub(r"[^A-Z0-9]", "_", shop_id.upper())
 
 
-def _connection_variables() -> dict[str, SecretStr]:
-    names = tuple(name for destination in DESTINATIONS for name in variables(destination))
+def _from_environment(names: Collection[str]) -> dict[str, SecretStr]:
+    """The variables of these names that are set, alone or with a shop's suffix."""
     return {
         name: SecretStr(value)
         for name, value in os.environ.items()
-        if value and (name in names or name.startswith(tuple(f"{n}__" for n in names)))
+        if value and name.partition("__")[0] in names
     }
+
+
+def _connection_variables() -> dict[str, SecretStr]:
+    return _from_environment(
+        {name for destination in DESTINATIONS for name in variables(destination)}
+    )
+
+
+def _webhook_secrets() -> dict[str, SecretStr]:
+    return _from_environment(WEBHOOK_SECRETS)
 
 
 class Settings(BaseSettings):
@@ -132,6 +145,11 @@ class Settings(BaseSettings):
     connections: dict[str, SecretStr] = Field(
         default_factory=_connection_variables,
         description="The variables of DESTINATIONS that are set, by name.",
+    )
+
+    webhook_secrets: dict[str, SecretStr] = Field(
+        default_factory=_webhook_secrets,
+        description="What webhooks are signed with: the variables of WEBHOOK_SECRETS, by name.",
     )
 
     @field_validator("shop_zones", mode="before")
