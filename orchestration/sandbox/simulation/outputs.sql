@@ -335,7 +335,8 @@ select
     r.slide_id,
     r.question,
     r.answer,
-    r.value_type,
+    -- Zigpoll knows two kinds: one of the answers offered, or free text.
+    if(r.value_type = 'text', 'dynamic-response', 'vote') as value_type,
     r.participant_id,
     r.customer_id,
     r.email,
