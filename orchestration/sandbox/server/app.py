@@ -1,4 +1,4 @@
-"""The application: both vendors under one address, every request counted, logged and watched."""
+"""The application: all vendors under one address, every request counted, logged and watched."""
 
 from __future__ import annotations
 
@@ -9,34 +9,21 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.sandbox.server import klaviyo, shopify
+from orchestration.sandbox.server import klaviyo, postscript, shopify, slack, zigpoll
 from orchestration.sandbox.server.faults import Fault
-from orchestration.sandbox.server.state import Moment, Request, Sandbox, Seen
+from orchestration.sandbox.server.state import Sandbox
+from orchestration.sandbox.server.store import Moment, Request, Seen
 
 # What the log says of a client that ended before its request was whole; nothing was done.
 CLIENT_GONE = "client gone"
 
 
 def build(sandbox: Sandbox) -> ASGIApp:
-    """The ASGI application of a sandbox.
-
-    `/klaviyo/<shop>/api/...` and `/shopify/<shop>/admin/api/<version>/graphql.json`.
-    """
-    mail, store = klaviyo.Klaviyo(sandbox), shopify.Shopify(sandbox)
-    jobs = "/klaviyo/{shop}/api/profile-bulk-import-jobs"
-    inner = Starlette(
-        routes=[
-            Route(jobs, mail.create_job, methods=["POST"]),
-            Route(jobs + "/{job_id}", mail.get_job, methods=["GET"]),
-            Route(jobs + "/{job_id}/import-errors", mail.get_errors, methods=["GET"]),
-            Route(
-                "/shopify/{shop}/admin/api/{version}/graphql.json", store.graphql, methods=["POST"]
-            ),
-        ]
-    )
+    """The ASGI application of a sandbox: `/<vendor>/<shop>/...`, the rest as the vendor has it."""
+    vendors = (shopify, klaviyo, zigpoll, postscript, slack)
+    inner = Starlette(routes=[route for vendor in vendors for route in vendor.routes(sandbox)])
     return Recorder(inner, sandbox)
 
 
@@ -61,6 +48,7 @@ class Recorder:
             "operation": "other",
             "items": 0,
             "request_id": f"request-{number:06d}",
+            "fault": fault,
         }
         scope["sandbox"] = info
         digest = hashlib.sha256()

@@ -21,6 +21,22 @@ class Fault(StrEnum):
     """The work was done, then the connection breaks."""
     FAILED_ANSWER = "failed answer"
     """The work was done, then the answer is a 500."""
+    SLOW = "slow"
+    """The answer comes late, but whole."""
+    SAME_CURSOR = "same cursor"
+    """A page of Zigpoll names itself as the next one."""
+    LOST_LINES = "lost lines"
+    """The result of a bulk operation begun now lacks lines, though its counts say nothing of it."""
+
+
+# What passes when the request is sent again; the others are asked for by name.
+PASSING = (
+    Fault.BUSY,
+    Fault.DOWN,
+    Fault.LOST_REQUEST,
+    Fault.LOST_ANSWER,
+    Fault.FAILED_ANSWER,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class FaultPlan:
     at: Mapping[int, Fault] = field(default_factory=dict)
     rate: float = 0.0
     seed: int = 0
-    kinds: Sequence[Fault] = tuple(Fault)
+    kinds: Sequence[Fault] = PASSING
     retry_after: float = 0.05
 
     def of(self, number: int) -> Fault | None:

@@ -21,6 +21,9 @@ from orchestration.settings import DESTINATIONS, shop_suffix
 _ADDRESSES = {
     "klaviyo": "/klaviyo/{shop}",
     "shopify": "/shopify/{shop}/admin/api/2026-07/graphql.json",
+    "zigpoll": "/zigpoll/{shop}",
+    "postscript": "/postscript/{shop}",
+    "slack": "/slack/{shop}",
 }
 
 

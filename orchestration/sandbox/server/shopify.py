@@ -27,6 +27,7 @@ from graphql import (
 )
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from orchestration.sandbox.server.state import Sandbox
 
@@ -158,6 +159,12 @@ class Shopify:
                 },
             }
         }
+
+
+def routes(sandbox: Sandbox) -> list[Route]:
+    """What `/shopify/<shop>/admin/...` answers."""
+    path = "/shopify/{shop}/admin/api/{version}/graphql.json"
+    return [Route(path, Shopify(sandbox).graphql, methods=["POST"])]
 
 
 @lru_cache(maxsize=64)

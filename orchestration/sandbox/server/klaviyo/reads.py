@@ -1,0 +1,344 @@
+"""Klaviyo's `GET /api/profiles`, `/api/events` and `/api/metrics`, from the file drop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from orchestration.sandbox.server.klaviyo.common import (
+    Gate,
+    Problem,
+    answer,
+    cursor_of,
+    errors,
+    position_of,
+)
+from orchestration.sandbox.server.state import Sandbox
+
+_COMPARED = {
+    "greater-than": ">",
+    "greater-or-equal": ">=",
+    "less-than": "<",
+    "less-or-equal": "<=",
+    "equals": "=",
+}
+_TERM = re.compile(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A collection: its pages, and what may be asked of it (field -> (column, operators))."""
+
+    most: int
+    usual: int
+    sorts: Mapping[str, str]
+    filters: Mapping[str, tuple[str, frozenset[str]]]
+
+
+_STRICT = frozenset({"greater-than", "less-than"})
+_RANGE = _STRICT | {"greater-or-equal", "less-or-equal"}
+_EQUALS = frozenset({"equals"})
+PROFILES = _Kind(
+    100,
+    20,
+    {"id": "profile_id", "created": "created_at", "updated": "updated_at", "email": "email"},
+    {
+        "id": ("profile_id", _EQUALS),
+        "email": ("email", _EQUALS),
+        "phone_number": ("phone", _EQUALS),
+        "external_id": ("external_id", _EQUALS),
+        "created": ("created_at", _STRICT),
+        "updated": ("updated_at", _STRICT),
+    },
+)
+EVENTS = _Kind(
+    1000,
+    200,
+    {"datetime": "occurred_at", "timestamp": "occurred_at"},
+    {
+        "datetime": ("occurred_at", _RANGE),
+        "timestamp": ("occurred_at", _RANGE),
+        "profile_id": ("profile_id", _EQUALS),
+        "metric_id": ("metric_id", _EQUALS),
+    },
+)
+_METRIC_ID = "upper(substr(md5(metric_name), 1, 6))"
+
+
+class _Bad(Exception):
+    """A query parameter that is refused, and why."""
+
+    def __init__(self, parameter: str, words: str) -> None:
+        super().__init__(words)
+        self.problem = Problem("Invalid input.", words, parameter=parameter)
+
+
+@dataclass
+class Reads:
+    """The reading endpoints of all shops."""
+
+    sandbox: Sandbox
+    gate: Gate
+
+    async def profiles(self, request: HttpRequest) -> Response:
+        """`GET /api/profiles`: 100 a page at most; consent with `additional-fields[profile]`."""
+        shop, stop = self.gate.enter(request, "get profiles")
+        if stop is not None:
+            return stop
+        table = self.sandbox.drop.table("klaviyo", "profiles")
+        extra = request.query_params.get("additional-fields[profile]", "").split(",")
+        try:
+            page, links = self._page(request, shop, table, PROFILES, "profile_id")
+        except _Bad as bad:
+            return errors(400, [bad.problem])
+        held = self.sandbox.store.held("klaviyo", shop, [row["profile_id"] for row in page])
+        base = f"{request.base_url}klaviyo/{shop}/api/profiles/"
+        data = [
+            _profile(row, held.get(row["profile_id"], {}), "subscriptions" in extra, base)
+            for row in page
+        ]
+        request.scope["sandbox"]["items"] = len(data)
+        return answer({"data": data, "links": links}, request=request)
+
+    async def events(self, request: HttpRequest) -> Response:
+        """`GET /api/events`: 1,000 a page at most; `include=metric,profile` adds those."""
+        shop, stop = self.gate.enter(request, "get events")
+        if stop is not None:
+            return stop
+        drop = self.sandbox.drop
+        source = drop.table("klaviyo", "events")
+        table = drop.keep("klaviyo_timeline", f"select *, {_METRIC_ID} as metric_id from {source}")
+        included = set(filter(None, request.query_params.get("include", "").split(",")))
+        try:
+            if included - {"metric", "profile", "attributions"}:
+                raise _Bad("include", f"'{min(included)}' is not a relationship of events.")
+            page, links = self._page(request, shop, table, EVENTS, "event_id")
+        except _Bad as bad:
+            return errors(400, [bad.problem])
+        base = f"{request.base_url}klaviyo/{shop}/api/"
+        content: dict[str, Any] = {"data": [_event(row, base) for row in page], "links": links}
+        if included:
+            content["included"] = self._included(shop, page, included, base)
+        request.scope["sandbox"]["items"] = len(page)
+        return answer(content, request=request)
+
+    async def metrics(self, request: HttpRequest) -> Response:
+        """`GET /api/metrics`: the names of what events there are, on one page."""
+        shop, stop = self.gate.enter(request, "get metrics")
+        if stop is not None:
+            return stop
+        table = self.sandbox.drop.table("klaviyo", "events")
+        base = f"{request.base_url}klaviyo/{shop}/api/"
+        names = self.sandbox.drop.query(
+            f"select distinct metric_name from {table} where shop_id = ? order by 1", [shop]
+        )
+        data = [_metric(name, base) for (name,) in names if name]
+        links = {"self": str(request.url), "prev": None, "next": None}
+        return answer({"data": data, "links": links}, request=request)
+
+    def _page(
+        self, request: HttpRequest, shop: str, table: str, kind: _Kind, key: str
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        asked = request.query_params
+        size = asked.get("page[size]", str(kind.usual))
+        if not size.isdecimal() or not 1 <= int(size) <= kind.most:
+            raise _Bad("page[size]", f"Page size must be between 1 and {kind.most}.")
+        start = position_of(asked.get("page[cursor]"))
+        if start is None:
+            raise _Bad("page[cursor]", "Invalid cursor provided.")
+        sort = asked.get("sort", "")
+        column = kind.sorts.get(sort.removeprefix("-"), None if sort else key)
+        if column is None:
+            raise _Bad("sort", f"'{sort}' is not a valid field for sorting.")
+        where, values = _filter(asked.get("filter", ""), kind)
+        gone = self.sandbox.store.gone("klaviyo", shop)
+        if gone:
+            where += " and profile_id not in (select unnest(?))"
+            values.append(sorted(gone))
+        way = "desc" if sort.startswith("-") else "asc"
+        page = self.sandbox.drop.rows(
+            f"select * from {table} where shop_id = ?{where} "
+            f"order by {column} {way} nulls last, {key} limit ? offset ?",
+            [shop, *values, int(size) + 1, start],
+        )
+        following = None
+        if len(page) > int(size):
+            others = {name: value for name, value in asked.items() if name != "page[cursor]"}
+            following = "{}?{}".format(
+                request.url.replace(query=""),
+                urlencode({**others, "page[cursor]": cursor_of(start + int(size))}),
+            )
+        links = {"self": str(request.url), "prev": None, "next": following}
+        return page[: int(size)], links
+
+    def _included(
+        self, shop: str, page: list[dict[str, Any]], kinds: set[str], base: str
+    ) -> list[dict[str, Any]]:
+        found = []
+        if "metric" in kinds:
+            found += [_metric(name, base) for name in sorted({row["metric_name"] for row in page})]
+        if "profile" in kinds:
+            table = self.sandbox.drop.table("klaviyo", "profiles")
+            ids = sorted({row["profile_id"] for row in page})
+            held = self.sandbox.store.held("klaviyo", shop, ids)
+            found += [
+                _profile(row, held.get(row["profile_id"], {}), False, f"{base}profiles/")
+                for row in self.sandbox.drop.rows(
+                    f"select * from {table} where shop_id = ? "
+                    "and profile_id in (select unnest(?)) order by profile_id",
+                    [shop, ids],
+                )
+            ]
+        return found
+
+
+def _filter(text: str, kind: _Kind) -> tuple[str, list[Any]]:
+    """A filter as SQL and its values. Terms stand with commas between them: all must hold."""
+    where, values = "", []
+    terms = _TERM.findall(text)
+    inner = text[4:-1] if text.startswith("and(") and text.endswith(")") else text
+    if ",".join(f"{operator}({name},{value})" for operator, name, value in terms) != inner:
+        raise _Bad("filter", f"The filter '{text}' cannot be parsed.")
+    for operator, name, value in terms:
+        column, operators = kind.filters.get(name, ("", frozenset()))
+        if operator not in operators:
+            raise _Bad("filter", f"'{operator}' is not a valid operator for the field '{name}'.")
+        where += f" and {column} {_COMPARED[operator]} ?"
+        values.append(_value(name, value.strip('"')))
+    return where, values
+
+
+def _value(name: str, text: str) -> Any:
+    if name == "timestamp" and text.isdecimal():
+        return datetime.fromtimestamp(int(text), UTC).replace(tzinfo=None)
+    if name not in ("created", "updated", "datetime", "timestamp"):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _Bad("filter", f"'{text}' is not a valid datetime for the field '{name}'.") from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat() + "+00:00"
+
+
+def _profile(
+    row: Mapping[str, Any], pushed: Mapping[str, Any], with_consent: bool, base: str
+) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "email": row["email"],
+        "phone_number": row["phone"],
+        "external_id": row["external_id"],
+        "first_name": None,
+        "last_name": None,
+        "organization": None,
+        "locale": None,
+        "title": None,
+        "image": None,
+        "created": _moment(row["created_at"]),
+        "updated": _moment(row["updated_at"]),
+        "last_event_date": None,
+        "location": {"timezone": row["timezone"]},
+        "properties": {**json.loads(row["properties"] or "{}"), **pushed},
+    }
+    if with_consent:
+        attributes["subscriptions"] = _subscriptions(row)
+    return {
+        "type": "profile",
+        "id": row["profile_id"],
+        "attributes": attributes,
+        "links": {"self": base + row["profile_id"]},
+    }
+
+
+def _subscriptions(row: Mapping[str, Any]) -> dict[str, Any]:
+    suppressed = row["email_suppressed_at"]
+    can_mail, can_text = row["can_receive_email_marketing"], row["can_receive_sms_marketing"]
+    suppression = [{"reason": "HARD_BOUNCE", "timestamp": _moment(suppressed)}]
+    return {
+        "email": {
+            "marketing": {
+                "can_receive_email_marketing": can_mail,
+                "consent": "SUBSCRIBED" if can_mail else "NEVER_SUBSCRIBED",
+                "consent_timestamp": None,
+                "last_updated": None,
+                "method": None,
+                "method_detail": None,
+                "custom_method_detail": None,
+                "double_optin": None,
+                "suppression": suppression if suppressed is not None else [],
+                "list_suppressions": [],
+            }
+        },
+        "sms": {
+            "marketing": {
+                "can_receive_sms_marketing": can_text,
+                "consent": "SUBSCRIBED" if can_text else "NEVER_SUBSCRIBED",
+                "consent_timestamp": None,
+                "method": None,
+                "method_detail": None,
+                "last_updated": None,
+            }
+        },
+    }
+
+
+def _event(row: Mapping[str, Any], base: str) -> dict[str, Any]:
+    properties = json.loads(row["properties"] or "{}")
+    if row["unique_id"] is not None:
+        properties["$event_id"] = row["unique_id"]
+    if row["value"] is not None:
+        properties["$value"] = float(row["value"])
+    links = f"{base}events/{row['event_id']}"
+    related = {"profile": row["profile_id"], "metric": row["metric_id"]}
+    return {
+        "type": "event",
+        "id": row["event_id"],
+        "attributes": {
+            "timestamp": int(row["occurred_at"].replace(tzinfo=UTC).timestamp()),
+            "event_properties": properties,
+            "datetime": _moment(row["occurred_at"]),
+            "uuid": _uuid(row["event_id"]),
+        },
+        "relationships": {
+            name: {
+                "data": {"type": name, "id": found},
+                "links": {"self": f"{links}/relationships/{name}", "related": f"{links}/{name}"},
+            }
+            for name, found in related.items()
+            if found is not None
+        },
+        "links": {"self": links},
+    }
+
+
+def _uuid(event_id: str) -> str:
+    digest = hashlib.md5(event_id.encode(), usedforsecurity=False).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
+
+
+def _metric(name: str, base: str) -> dict[str, Any]:
+    # The same six letters as `_METRIC_ID` makes of it.
+    found = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:6].upper()
+    return {
+        "type": "metric",
+        "id": found,
+        "attributes": {
+            "name": name,
+            "created": "2024-01-01T00:00:00+00:00",
+            "updated": "2024-01-01T00:00:00+00:00",
+            "integration": None,
+        },
+        "links": {"self": f"{base}metrics/{found}"},
+    }
