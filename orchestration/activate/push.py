@@ -38,7 +38,9 @@ _FIELDS_SHOWN = 4
 class Sender(Protocol):
     """What a destination must offer to be pushed to."""
 
-    calls: int
+    @property
+    def calls(self) -> int:
+        """How many calls were made, repeated ones counted each time."""
 
     def fields(self, row: Row) -> list[str]:
         """The names of the fields that sending `row` writes."""

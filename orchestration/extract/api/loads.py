@@ -89,13 +89,15 @@ def land(
     told: Sequence[Told],
     cursor: str | None,
     moment: datetime,
+    keeps: Mapping[str, Sequence[str]] | None = None,
 ) -> list[TableResult]:
     """Merge all tables of a stream and set its cursor, in one transaction.
 
     `selects` maps a raw table to a SELECT whose columns have the contract's names; those left out
     are null, `shop_id` and `_loaded_at` (`moment`, naive UTC) are added here. A column that comes
     as text is read as a file's would be (`conversions`); one of the contract's own type is taken
-    as it is. `cursor` None leaves the cursor where it was.
+    as it is. `keeps` names columns of which the vendor forgets: where they come as null, what is
+    stored stays. `cursor` None leaves the cursor where it was.
 
     Raises `HealthError` when a count differs, a value cannot be read or a row has no key; then
     nothing has landed.
@@ -111,6 +113,8 @@ def land(
             table = tables()[source, name]
             stage = stack.enter_context(landing.staged(connection, table))
             rows = _fill(connection, table, stage.relation, shop_id, select, moment)
+            for column in (keeps or {}).get(name, ()):
+                _keep(connection, table, stage.relation, column)
             filled.append((table, stage, rows, time.perf_counter() - started))
         with landing.transaction(connection):
             for table, stage, rows, seconds in filled:
@@ -219,4 +223,14 @@ def _value(table: Table, column: str, given: str) -> str:
     return (
         f"case when {name} is null then null "
         f"else coalesce({conversions.value(table, column, name)}, error({wrong})) end"
+    )
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, table: Table, stage: str, column: str) -> None:
+    """Give staged rows what is stored in a column that the vendor forgets."""
+    same = " and ".join(f"s.{quoted(c)} = t.{quoted(c)}" for c in table.primary_key)
+    name = quoted(column)
+    connection.execute(
+        f"update {stage} as s set {name} = t.{name} from {table.relation} as t "
+        f"where {same} and s.{name} is null and t.{name} is not null"
     )
