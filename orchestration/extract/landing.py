@@ -160,6 +160,79 @@ def _keep_winners(connection: duckdb.DuckDBPyConnection, table: Table, stage: st
     """)
 
 
+def _on_key(table: Table) -> str:
+    """SQL: whether staged row `s` and stored row `t` have the same key."""
+    return " and ".join(f"s.{quoted(c)} = t.{quoted(c)}" for c in table.primary_key)
+
+
+def _carry_within(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> None:
+    """Give all staged rows of a key what the latest of them says in the lasting columns."""
+    if not table.lasting:
+        return
+    key = names(list(table.primary_key))
+    version = f"s.{quoted(table.version_column)} desc nulls last, " if table.version_column else ""
+    said = ", ".join(
+        f"first(s.{c} order by {version}s._loaded_at desc, s.{c} desc) "
+        f"filter (where s.{c} is not null) as {c}"
+        for c in map(quoted, table.lasting)
+    )
+    connection.execute(f"""
+        update {stage} as s
+        set {", ".join(f"{c} = coalesce(s.{c}, t.{c})" for c in map(quoted, table.lasting))}
+        from (select {key}, {said} from {stage} as s group by {key} having count(*) > 1) as t
+        where {_on_key(table)}
+    """)
+
+
+def _inherit(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> None:
+    """Fill the stage's lasting columns from the raw table where the stage says nothing."""
+    if not table.lasting:
+        return
+    columns = [quoted(c) for c in table.lasting]
+    connection.execute(f"""
+        update {stage} as s
+        set {", ".join(f"{c} = coalesce(s.{c}, t.{c})" for c in columns)}
+        from {_relation(table)} as t
+        where {_on_key(table)}
+            and ({" or ".join(f"(s.{c} is null and t.{c} is not null)" for c in columns)})
+    """)
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> int:
+    """Fill the raw table's lasting columns from the stage where a row that stays says nothing.
+    Yields how many rows that were.
+    """
+    if not table.lasting:
+        return 0
+    columns = [quoted(c) for c in table.lasting]
+    completed = scalar(
+        connection,
+        f"""
+        update {_relation(table)} as t
+        set {", ".join(f"{c} = coalesce(t.{c}, s.{c})" for c in columns)},
+            _loaded_at = greatest(t._loaded_at, s._loaded_at)
+        from {stage} as s
+        where {_on_key(table)}
+            and ({" or ".join(f"(t.{c} is null and s.{c} is not null)" for c in columns)})
+        """,
+    )
+    if completed:
+        _erase(connection, table, _relation(table))
+    return completed
+
+
+def _erase(connection: duckdb.DuckDBPyConnection, table: Table, relation: str) -> None:
+    """Blank the personal columns of rows that were erased."""
+    if not table.erased_by:
+        return
+    columns = [quoted(c) for c in table.personal]
+    connection.execute(
+        f"update {relation} set {', '.join(f'{c} = null' for c in columns)} "
+        f"where {quoted(table.erased_by)} is not null "
+        f"and ({' or '.join(f'{c} is not null' for c in columns)})"
+    )
+
+
 def _is_newer(table: Table) -> str:
     """SQL: whether staged row `s` beats stored row `t` of the same key."""
     later_load = (
@@ -182,6 +255,9 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     later `_loaded_at`, then the greater content. A staged row whose content is already stored
     changes nothing, not even `_loaded_at`. The stage is spent afterwards.
 
+    A `lasting` column is the exception: where the winner says nothing in it, what the loser says
+    stands. A row with only its key and such a column tells that and changes nothing else.
+
     Keys of staged rows must not be null.
     """
     target = _relation(table)
@@ -192,7 +268,11 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     if not total:
         return Merged()
     if total > scalar(connection, f"select count(*) from (select 1 from {rows} group by {key})"):
+        _carry_within(connection, table, rows)
         _keep_winners(connection, table, rows)
+    if not stage.becomes_table:
+        _inherit(connection, table, rows)
+    _erase(connection, table, rows)
     if stage.becomes_table:
         new = scalar(connection, f"select count(*) from {rows}")
         connection.execute(f"drop table {target}")
@@ -223,7 +303,7 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
             "where rowid in (select stage_row from landing_verdict)"
         )
     connection.execute("drop table landing_verdict")
-    return Merged(new=new, changed=changed)
+    return Merged(new=new, changed=changed + _complete(connection, table, rows))
 
 
 def create_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
