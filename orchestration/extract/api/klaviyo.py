@@ -1,0 +1,317 @@
+"""Klaviyo: profiles with their consent, and events, by the official SDK.
+
+The SDK's generated layer builds the requests. Its wrapper `KlaviyoAPI` stands aside: it retries
+neither 500 nor a broken connection, ends on a `Retry-After` with a fraction, and gives models
+instead of what Klaviyo sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from time import sleep
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import getproxies
+
+import duckdb
+import httpx
+import urllib3
+
+from orchestration.extract import conversions
+from orchestration.extract.api import Report, loads, pages
+from orchestration.extract.files import TableResult
+from orchestration.settings import Connection, is_loopback
+from orchestration.vendors import wire
+
+REVISION = "2026-10-15"
+OVERLAP = timedelta(hours=1)
+PROFILES_A_PAGE = 100
+EVENTS_A_PAGE = 1000
+
+SCOPES = {"profiles": ("profiles:read",), "events": ("events:read", "metrics:read")}
+"""The scopes of a private key that each stream needs."""
+
+_PROFILE = """struct(
+    id varchar,
+    attributes struct(
+        external_id varchar, email varchar, phone_number varchar, created varchar,
+        updated varchar, location struct(timezone varchar), properties json,
+        subscriptions struct(
+            email struct(marketing struct(
+                can_receive_email_marketing boolean,
+                suppression struct(reason varchar, timestamp varchar)[]
+            )),
+            sms struct(marketing struct(can_receive_sms_marketing boolean))
+        )
+    )
+)[]"""
+_EVENT = """struct(
+    id varchar,
+    attributes struct(datetime varchar, event_properties json),
+    relationships struct(
+        profile struct(data struct(id varchar)), metric struct(data struct(id varchar))
+    )
+)[]"""
+_METRIC = "struct(type varchar, id varchar, attributes struct(name varchar))[]"
+
+
+def extract(
+    connection: Connection,
+    shop_id: str,
+    warehouse: duckdb.DuckDBPyConnection,
+    moment: datetime,
+    full: bool,
+    report: Report,
+    *,
+    patience: wire.Patience | None = None,
+) -> list[TableResult]:
+    """Bring profiles and events into the raw tables; see `orchestration.extract.api.Extract`."""
+    api = Api(connection, patience or wire.Patience())
+    conversions.create_macros(warehouse)
+    run = _Run(api, shop_id, warehouse, moment, full, report)
+    return [*run.profiles(), *run.events()]
+
+
+class Api:
+    """The two lists of one shop's Klaviyo account, as Klaviyo answers them."""
+
+    def __init__(self, connection: Connection, patience: wire.Patience) -> None:
+        # The SDK's models take a while to import.
+        from openapi_client.api.events_api import EventsApi
+        from openapi_client.api.profiles_api import ProfilesApi
+
+        client = _sdk(connection)
+        self.who = f"Klaviyo (shop {connection.shop_id})"
+        self.patience = patience
+        self._variable = connection.variable
+        self._lists: Mapping[str, Callable[..., urllib3.BaseHTTPResponse]] = {
+            "profiles": ProfilesApi(client).get_profiles_without_preload_content,
+            "events": EventsApi(client).get_events_without_preload_content,
+        }
+
+    def ask(self, stream: str, **arguments: Any) -> httpx.Response:
+        """One answer of `profiles` or `events`; waits when it used up what a window allows.
+
+        Raises `httpx.TransportError` when the connection breaks.
+        """
+        from openapi_client.exceptions import ApiException
+
+        try:
+            raw = self._lists[stream](_request_timeout=self.patience.answer, **arguments)
+            response = httpx.Response(raw.status, headers=_headers(raw), content=raw.data)
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            raise httpx.TransportError(type(error).__name__) from error
+        sleep(min(rest(response.headers), self.patience.longest_wait))
+        return response
+
+    def refusal(self, stream: str, response: httpx.Response) -> str:
+        """The sentence about an answer other than 200."""
+        said = wire.words(response)
+        if response.status_code == 401:
+            return (
+                f"{self.who} refused the key (401). Put a private API key with the scopes "
+                f"{' and '.join(SCOPES[stream])} into {self._variable}."
+            )
+        if response.status_code == 403:
+            return (
+                f"{self.who} does not let this key read {stream} (403). Make a private API key "
+                f"with the scopes {' and '.join(SCOPES[stream])} and put it into "
+                f"{self._variable}. Klaviyo said: {said}"
+            )
+        return (
+            f"{self.who} answered {response.status_code} to a question for {stream}: check the "
+            f"address in HEALTH_KLAVIYO_URL. Klaviyo said: {said}"
+        )
+
+
+def _sdk(connection: Connection) -> Any:
+    """The SDK's client, which neither retries nor follows redirects: both are decided here."""
+    from openapi_client.api_client import ApiClient
+    from openapi_client.configuration import Configuration
+
+    key = f"Klaviyo-API-Key {connection.secret.get_secret_value()}"
+    configuration: Any = Configuration(host=connection.url, api_key={"Klaviyo-API-Key": key})
+    configuration.retries = False
+    if not is_loopback(connection.url):
+        configuration.proxy = getproxies().get("https")
+    client: Any = ApiClient(configuration)
+    client.set_default_header("revision", REVISION)
+    client.set_default_header("Accept-Encoding", "gzip")
+    return client
+
+
+def _headers(raw: urllib3.BaseHTTPResponse) -> list[tuple[str, str]]:
+    """The headers of an answer whose body is no longer as it travelled."""
+    body = ("content-encoding", "content-length", "transfer-encoding")
+    return [(name, value) for name, value in raw.headers.items() if name.lower() not in body]
+
+
+def rest(headers: Mapping[str, str]) -> float:
+    """Seconds to wait before the next call, by Klaviyo's `RateLimit` headers."""
+    try:
+        if int(headers["RateLimit-Remaining"]) > 0:
+            return 0.0
+        return max(0.0, float(headers["RateLimit-Reset"]))
+    except (KeyError, ValueError):
+        return 0.0
+
+
+def cursor_in(link: str | None) -> str | None:
+    """The cursor in the link to a following page."""
+    if not link:
+        return None
+    return parse_qs(urlsplit(link).query).get("page[cursor]", [None])[0]
+
+
+class _Run:
+    """One extract of one shop."""
+
+    def __init__(
+        self,
+        api: Api,
+        shop_id: str,
+        warehouse: duckdb.DuckDBPyConnection,
+        moment: datetime,
+        full: bool,
+        report: Report,
+    ) -> None:
+        self._api = api
+        self._shop = shop_id
+        self._warehouse = warehouse
+        self._moment = moment
+        self._full = full
+        self._report = report
+
+    def profiles(self) -> list[TableResult]:
+        stored = loads.cursor(self._warehouse, "klaviyo", self._shop, "profiles")
+        start = pages.since(stored, OVERLAP, self._full)
+        # In the order of change: what changes meanwhile comes again at the end.
+        spool = self._fetch(
+            "profiles",
+            additional_fields_profile=["subscriptions"],
+            page_size=PROFILES_A_PAGE,
+            sort="updated",
+            filter=None if start is None else f"greater-than(updated,{start.isoformat()}Z)",
+        )
+        source = f"select unnest(data) as p from {spool.relation({'data': _PROFILE})}"
+        return self._land(
+            "profiles",
+            spool,
+            f"""
+                select
+                    p.id as profile_id,
+                    p.attributes.external_id as external_id,
+                    p.attributes.email as email,
+                    p.attributes.phone_number as phone,
+                    p.attributes.created as created_at,
+                    p.attributes.updated as updated_at,
+                    p.attributes.subscriptions.email.marketing.can_receive_email_marketing
+                        as can_receive_email_marketing,
+                    p.attributes.subscriptions.sms.marketing.can_receive_sms_marketing
+                        as can_receive_sms_marketing,
+                    -- Since when: of several reasons the first.
+                    list_min(list_transform(
+                        p.attributes.subscriptions.email.marketing.suppression,
+                        lambda s : s.timestamp
+                    )) as email_suppressed_at,
+                    p.attributes.location.timezone as timezone,
+                    p.attributes.properties as properties
+                from ({source})
+            """,
+            pages.next_cursor(
+                self._warehouse, f"select p.attributes.updated from ({source})", spool, stored
+            ),
+            spool.told(self._warehouse, "profiles", source),
+        )
+
+    def events(self) -> list[TableResult]:
+        stored = loads.cursor(self._warehouse, "klaviyo", self._shop, "events")
+        start = pages.since(stored, OVERLAP, self._full)
+        spool = self._fetch(
+            "events",
+            include=["metric"],
+            fields_metric=["name"],
+            page_size=EVENTS_A_PAGE,
+            sort="datetime",
+            filter=None if start is None else f"greater-or-equal(datetime,{start.isoformat()}Z)",
+        )
+        answers = spool.relation({"data": _EVENT, "included": _METRIC})
+        source = f"select unnest(data) as e from {answers}"
+        named = f"""
+            with metrics as (
+                select i.id, max(i.attributes.name) as name
+                from (select unnest(included) as i from {answers})
+                where i.type = 'metric'
+                group by i.id
+            )
+
+            select
+                e.id as event_id,
+                e.relationships.profile.data.id as profile_id,
+                metrics.name as metric_name,
+                json_extract_string(e.attributes.event_properties, '$."$event_id"') as unique_id,
+                e.attributes.datetime as occurred_at,
+                json_extract_string(e.attributes.event_properties, '$."$value"') as value,
+                -- The two are columns of their own.
+                case when e.attributes.event_properties is not null then json_merge_patch(
+                    e.attributes.event_properties, '{{"$event_id": null, "$value": null}}'
+                ) end as properties
+            from ({source})
+            left join metrics on e.relationships.metric.data.id = metrics.id
+        """
+        told = spool.told(self._warehouse, "events", source)
+        unnamed = f"""
+            select count(*) from ({source})
+            where e.relationships.metric.data.id not in (
+                select i.id from (select unnest(included) as i from {answers})
+                where i.type = 'metric' and i.attributes.name is not null
+            )
+        """
+        told.append(
+            loads.Told("events of an unnamed metric", 0, pages.found(self._warehouse, unnamed))
+        )
+        times = f"select e.attributes.datetime from ({source})"
+        return self._land(
+            "events", spool, named, pages.next_cursor(self._warehouse, times, spool, stored), told
+        )
+
+    def _fetch(self, stream: str, **arguments: Any) -> pages.Spool:
+        api = self._api
+        folder = loads.spool_folder(
+            loads.warehouse_path(self._warehouse), "klaviyo", self._shop, stream
+        )
+        spool = pages.Spool(folder)
+        pages.fetch(
+            api.who,
+            spool,
+            lambda cursor: api.ask(stream, page_cursor=cursor, **arguments),
+            lambda answer: pages.Page(
+                len(pages.objects_of(answer, "data", api.who)),
+                cursor_in((answer.get("links") or {}).get("next")),
+            ),
+            lambda response: api.refusal(stream, response),
+            patience=api.patience,
+            report=self._report,
+            what=stream,
+        )
+        return spool
+
+    def _land(
+        self,
+        stream: str,
+        spool: pages.Spool,
+        select: str,
+        cursor: str | None,
+        told: list[loads.Told],
+    ) -> list[TableResult]:
+        return loads.land(
+            self._warehouse,
+            source="klaviyo",
+            shop_id=self._shop,
+            stream=stream,
+            selects={stream: select},
+            told=told,
+            cursor=cursor,
+            moment=self._moment,
+        )
