@@ -102,7 +102,7 @@ def land(
     Raises `HealthError` when a count differs, a value cannot be read or a row has no key; then
     nothing has landed.
     """
-    _compare(source, shop_id, stream, told)
+    compare(source, shop_id, stream, told)
     conversions.create_macros(connection)
     _ensure_cursors(connection, source)
     results = []
@@ -129,6 +129,7 @@ def land(
                         rows_new=merged.new,
                         rows_changed=merged.changed,
                         rows_unchanged=rows - merged.new - merged.changed,
+                        rows_told=next((t.told for t in told if t.what == table.name), None),
                         seconds=seconds + time.perf_counter() - started,
                     )
                 )
@@ -137,7 +138,8 @@ def land(
     return results
 
 
-def _compare(source: str, shop_id: str, stream: str, told: Sequence[Told]) -> None:
+def compare(source: str, shop_id: str, stream: str, told: Sequence[Told]) -> None:
+    """Raise `HealthError` when something that the vendor counted is not there, or too often."""
     wrong = [f"{t.told:,} {t.what}, {t.found:,} arrived" for t in told if t.told != t.found]
     if wrong:
         raise HealthError(

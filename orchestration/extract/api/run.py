@@ -70,7 +70,7 @@ def extract_all(
     full: bool = False,
     loaded_at: datetime | None = None,
 ) -> list[TableResult]:
-    """Extract from each connection in turn; one result a shop and raw table.
+    """Extract from each connection in turn; one result a raw table, all shops together.
 
     A connection that fails is told in a result of its own (`error`, no table) and stops no other.
     `loaded_at` (UTC when naive; now when left out) is the `_loaded_at` of all rows.
@@ -95,7 +95,38 @@ def extract_all(
                 results.append(
                     TableResult(source=target.destination, table="", files=0, error=str(error))
                 )
-    return results
+    return together(results)
+
+
+def together(results: Collection[TableResult]) -> list[TableResult]:
+    """The results with those of one table added up, in the order of their first."""
+    found: dict[tuple[str, str], TableResult] = {}
+    for result in results:
+        key = (result.source, result.table)
+        found[key] = _sum(found[key], result) if key in found else result
+    return list(found.values())
+
+
+def _sum(one: TableResult, other: TableResult) -> TableResult:
+    def words(*parts: str | None) -> str | None:
+        return " ".join(dict.fromkeys(part for part in parts if part)) or None
+
+    told = [r.rows_told for r in (one, other) if r.rows_told is not None]
+    return TableResult(
+        source=one.source,
+        table=one.table,
+        files=one.files + other.files,
+        rows_read=one.rows_read + other.rows_read,
+        rows_new=one.rows_new + other.rows_new,
+        rows_changed=one.rows_changed + other.rows_changed,
+        rows_unchanged=one.rows_unchanged + other.rows_unchanged,
+        rows_rejected=one.rows_rejected + other.rows_rejected,
+        seconds=one.seconds + other.seconds,
+        error=words(one.error, other.error),
+        note=words(one.note, other.note),
+        example=one.example or other.example,
+        rows_told=sum(told) if told else None,
+    )
 
 
 @contextmanager
