@@ -249,19 +249,21 @@ class Settings(BaseSettings):
             )
         return client_secret, client_id.get_secret_value()
 
-    def shops(self, destination: str) -> list[str]:
-        """The shops that have credentials at one of DESTINATIONS, in alphabetical order.
+    def named_shops(self) -> list[str]:
+        """The shops of HEALTH_SHOPS; without it, those that a variable's suffix names. In order.
 
-        Those of HEALTH_SHOPS; without it, those that a variable's suffix names. A suffix has no
-        hyphens, so `__MY_SHOP` is read as the shop `my-shop`.
+        A suffix has no hyphens, so `__MY_SHOP` is read as the shop `my-shop`.
         """
-        named = self.shop_ids or tuple(
-            rest.lower().replace("_", "-")
-            for name in self.connections
-            for front, _, rest in [name.partition("__")]
-            if rest and front in variables(destination)
+        from_suffixes = (
+            suffix.lower().replace("_", "-")
+            for suffix in (name.partition("__")[2] for name in self.connections)
+            if suffix
         )
-        return sorted(shop for shop in set(named) if self.connection(shop, destination) is not None)
+        return sorted(set(self.shop_ids or from_suffixes))
+
+    def shops(self, destination: str) -> list[str]:
+        """The named shops that have credentials at one of DESTINATIONS."""
+        return [s for s in self.named_shops() if self.connection(s, destination) is not None]
 
     @property
     def warehouse_path(self) -> Path:
