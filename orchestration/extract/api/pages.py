@@ -166,9 +166,11 @@ def answered(
     patience: wire.Patience,
     ask: Callable[[str | None], httpx.Response],
     cursor: str | None = None,
+    *,
+    advice: str = ADVICE,
 ) -> httpx.Response:
     """The answer to one call, repeated while that can help."""
-    return wire.call(who, patience, lambda: ask(cursor), advice=ADVICE)
+    return wire.call(who, patience, lambda: ask(cursor), advice=advice)
 
 
 def objects_of(answer: Mapping[str, Any], member: str, who: str) -> list[Any]:

@@ -82,11 +82,17 @@ def extract(
 
 
 class Api:
-    """The lists of one key's account. Close it when done."""
+    """The lists of one key's account. Close it when done.
 
-    def __init__(self, connection: Connection, patience: wire.Patience) -> None:
+    `advice` ends the sentence about a Zigpoll that does not answer.
+    """
+
+    def __init__(
+        self, connection: Connection, patience: wire.Patience, *, advice: str = pages.ADVICE
+    ) -> None:
         self.who = f"Zigpoll (shop {connection.shop_id})"
         self.patience = patience
+        self._advice = advice
         self._url = connection.url
         self._variable = connection.variable
         # The bare key: Zigpoll takes no scheme before it.
@@ -116,7 +122,9 @@ class Api:
 
     def listed(self, path: str, **arguments: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
         """An answer that is a bare list, and what is in it. Raises `wire.Stopped`."""
-        response = pages.answered(self.who, self.patience, lambda _: self.ask(path, **arguments))
+        response = pages.answered(
+            self.who, self.patience, lambda _: self.ask(path, **arguments), advice=self._advice
+        )
         if response.status_code != 200:
             raise wire.Stopped(self.refusal(response))
         try:
