@@ -28,6 +28,11 @@ class Fault(StrEnum):
     LOST_LINES = "lost lines"
     """The result of a bulk operation begun now lacks lines, though its counts say nothing of it."""
 
+    FAILED_BULK = "failed bulk"
+    """A bulk operation begun now ends as FAILED, half of its lines at partialDataUrl."""
+    EXPIRED_BULK = "expired bulk"
+    """A bulk operation begun now ends as EXPIRED."""
+
 
 # What passes when the request is sent again; the others are asked for by name.
 PASSING = (

@@ -31,7 +31,11 @@ class Sandbox:
     has left. `bucket` is Shopify's (points, points restored a second), `limits` are Klaviyo's
     (calls, seconds) of each job endpoint (none: no endpoint of Klaviyo has limits), `looks` is how
     often a job is seen unfinished. `scopes` are what a vendor's credential may do, all when the
-    vendor is not named.
+    vendor is not named. `token_life` is how long a token lasts that Shopify gave for a client's id
+    and secret, in seconds; `approved` whether the app may see protected customer data.
+    `shows_former` says whether Shopify's lists still show the customers
+    whom the drop calls merged or redacted, as they were before: what took them away is told by
+    webhooks.
     """
 
     store: Store
@@ -42,7 +46,11 @@ class Sandbox:
     limits: tuple[tuple[int, float], ...] = ((10, 1.0), (150, 60.0))
     looks: int = 2
     scopes: dict[str, frozenset[str]] = field(default_factory=dict)
+    token_life: float = 86_400.0
+    shows_former: bool = True
+    approved: bool = True
     clock: Callable[[], float] = time.monotonic
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -97,6 +105,27 @@ class Sandbox:
     def token(self, destination: str, shop_id: str) -> str:
         """The credential that a shop's endpoint takes. It opens nothing but this sandbox."""
         return f"sandbox-{destination}-{shop_id}"
+
+    def client(self, shop_id: str) -> tuple[str, str]:
+        """The id and the secret of the Shopify app that a shop has; tokens are asked with them."""
+        return f"sandbox-client-{shop_id}", f"sandbox-secret-{shop_id}"
+
+    def issue_token(self, shop_id: str) -> str:
+        """A new token for a shop's Shopify, good for `token_life`."""
+        token = f"{self.token('shopify', shop_id)}-{len(self._tokens) + 1}"
+        self._tokens[token] = (shop_id, self.clock() + self.token_life)
+        return token
+
+    def accepts(self, shop_id: str, token: str | None) -> bool:
+        """Whether a token opens a shop's Shopify: the one that stays, or one still good."""
+        if token == self.token("shopify", shop_id):
+            return True
+        owner, until = self._tokens.get(token or "", ("", 0.0))
+        return owner == shop_id and self.clock() < until
+
+    def expire_tokens(self) -> None:
+        """Let every token that was issued have run out."""
+        self._tokens = dict.fromkeys(self._tokens, ("", 0.0))
 
     def missing_scopes(self, destination: str, wanted: Iterable[str]) -> list[str]:
         """Which of the scopes a request needs its credential lacks."""

@@ -140,6 +140,15 @@ class Store:
         )
         return {object_id: json.loads(fields) for object_id, fields in found}
 
+    def all_held(self, destination: str, shop_id: str) -> dict[str, dict[str, Any]]:
+        """What the objects of a shop hold, by id; those that hold nothing are left out."""
+        found = self.query(
+            "select object_id, fields from objects "
+            "where destination = ? and shop_id = ? and fields <> '{}'",
+            (destination, shop_id),
+        )
+        return {object_id: json.loads(fields) for object_id, fields in found}
+
     def gone(self, destination: str, shop_id: str) -> set[str]:
         """The objects that were there and are there no more."""
         found = self.query(
