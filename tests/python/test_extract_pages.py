@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,7 +21,11 @@ from scripted_vendor import HASTY, SECRET, Answer, Asked, in_order
 from orchestration.errors import HealthError
 from orchestration.extract.api import extractor
 from orchestration.extract.api.loads import cursor, spool_path
-from orchestration.extract.files import TableResult
+from orchestration.extract.contract import tables
+from orchestration.extract.files import TableResult, load_directory
+from orchestration.sandbox.server import Fault, FaultPlan, Sandbox, running
+from orchestration.settings import Settings
+from orchestration.vendors.wire import Patience
 
 MOMENT = datetime(2026, 11, 1, 12)
 COUNT = 5
@@ -285,6 +290,49 @@ def test_answers_of_another_shape_are_told_in_a_sentence(vendor, warehouse):
     with pytest.raises(HealthError, match="not of the shape that was documented"):
         extract(vendor, changed, warehouse)
     assert rows(vendor, warehouse) == 0
+
+
+FAULTS = (Fault.BUSY, Fault.DOWN, Fault.LOST_ANSWER, Fault.LOST_REQUEST, Fault.FAILED_ANSWER)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_pretend_shops_are_the_same_by_wire_and_by_file(
+    vendor, tmp_path, drop, monkeypatch, rate
+):
+    """Every row and every byte of its JSON, also when a quarter of all calls fail."""
+    sandbox = Sandbox.from_drop(drop)
+    sandbox.faults = FaultPlan(rate=rate, seed=5, kinds=FAULTS)
+    wire, file = tmp_path / "wire.duckdb", tmp_path / "file.duckdb"
+    patience = Patience(attempts=15, first_wait=0.01, longest_wait=1.0)
+    with running(sandbox) as urls, duckdb.connect(str(wire)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for name, value in urls.environment.items():
+            monkeypatch.setenv(name, value)
+        run: Any = extractor(vendor)
+        for moment in (MOMENT, datetime(2026, 11, 3)):
+            found: list[TableResult] = []
+            for shop in Settings().shops(vendor):
+                target = Settings().connection(shop, vendor)
+                found += run(
+                    target, shop, connection, moment, False, lambda _: None, patience=patience
+                )
+            if moment != MOMENT:
+                assert {(r.rows_new, r.rows_changed) for r in found} == {(0, 0)}
+    assert (rate > 0) == any(request.fault for request in sandbox.requests())
+    sandbox.close()
+    shutil.copytree(drop / vendor, tmp_path / "part" / vendor)
+    load_directory(tmp_path / "part", file, loaded_at=MOMENT)
+    with duckdb.connect() as both:
+        both.execute(f"attach '{wire}' as wire (read_only)")
+        both.execute(f"attach '{file}' as file (read_only)")
+        for name in (name for source, name in tables() if source == vendor):
+            table = f"raw_{vendor}.{name}"
+            for one, other in (("wire", "file"), ("file", "wire")):
+                query = f"from {one}.{table} except all from {other}.{table}"
+                assert both.execute(query).fetchall() == [], (table, one)
+            (count,) = both.execute(f"select count(*) from wire.{table}").fetchone() or (0,)
+            assert count > 50, table
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -16,7 +16,7 @@ from rich.text import Text
 from orchestration.operate.doctor.check import Check, State
 from orchestration.operate.doctor.here import HERE, look_here
 from orchestration.operate.doctor.vendors import look_at
-from orchestration.settings import DESTINATIONS, Settings, variables
+from orchestration.settings import DESTINATIONS, Settings
 
 __all__ = ["Check", "State", "examine", "render"]
 
@@ -29,23 +29,13 @@ def examine(settings: Settings, shops: Sequence[str] | None = None) -> list[Chec
 
     `shops` are those of the settings when none are given.
     """
-    named = sorted(set(shops or _named(settings)))
+    named = sorted(set(shops or settings.named_shops()))
     pairs = [(shop, vendor) for shop in named for vendor in DESTINATIONS]
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
         checks = list(pool.map(lambda pair: look_at(settings, *pair), pairs))
     if not named:
         checks.append(_no_shop(settings))
     return [_without_secrets(check, settings) for check in [*checks, *look_here(settings)]]
-
-
-def _named(settings: Settings) -> list[str]:
-    """The shops of HEALTH_SHOPS, else those that a variable's suffix names."""
-    return list(settings.shop_ids) or [
-        rest.lower().replace("_", "-")
-        for name in settings.connections
-        for front, _, rest in [name.partition("__")]
-        if rest and any(front in variables(vendor) for vendor in DESTINATIONS)
-    ]
 
 
 def _no_shop(settings: Settings) -> Check:

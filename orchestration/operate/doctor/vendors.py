@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,12 @@ ADVICE = "Look whether this machine has a way out and whether the address is rig
 
 SHOPIFY_WRITES = "write_customers"
 """The scope that a push needs beside those of the extract."""
+KLAVIYO_READS = {
+    "profiles:read": "profiles",
+    "events:read": "events",
+    "metrics:read": "names of events",
+}
+"""What each scope of a Klaviyo key lets us read."""
 SLACK_SCOPES = ("chat:write",)
 
 
@@ -59,8 +65,7 @@ def _shopify(connection: Connection) -> Check:
     held = {scope["handle"] for scope in installation.get("accessScopes") or []}
     missing = [scope for scope in documents.SCOPES if not _holds(held, scope)]
     if missing:
-        fields = ", ".join(documents.SCOPES[scope] for scope in missing)
-        return _lacking(connection, held, missing, f"without them there are no {fields}")
+        return _lacking(connection, held, missing, _without(missing, documents.SCOPES))
     wished = {
         documents.ALL_ORDERS: "without it Shopify shows orders of the last 60 days alone",
         SHOPIFY_WRITES: "without it a push cannot write scores",
@@ -69,6 +74,12 @@ def _shopify(connection: Connection) -> Check:
         if scope not in held:
             return _lacking(connection, held, [scope], why, State.DOUBTFUL)
     return _fine(connection, f"scopes {', '.join(sorted(held))}")
+
+
+def _without(missing: Collection[str], fields: Mapping[str, str]) -> str:
+    """What there is not for want of scopes, as the end of a sentence."""
+    what = ", no ".join(fields[scope] for scope in missing)
+    return f"without {'them' if len(missing) > 1 else 'it'} there are no {what}"
 
 
 def _holds(held: Collection[str], scope: str) -> bool:
@@ -123,7 +134,7 @@ def _klaviyo(connection: Connection) -> Check:
             raise wire.Stopped(api.refusal(stream, response))
         (held if response.status_code == 200 else missing).append(scope)
     if missing:
-        return _lacking(connection, held, missing, "without it this cannot be read")
+        return _lacking(connection, held, missing, _without(missing, KLAVIYO_READS))
     # Only a write would tell whether it may write.
     return _fine(connection, f"scopes {', '.join(held)}; a push needs profiles:write as well")
 
