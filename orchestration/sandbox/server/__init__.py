@@ -8,8 +8,10 @@ from orchestration.sandbox.server.faults import Fault, FaultPlan
 from orchestration.sandbox.server.run import Urls, running, serve
 from orchestration.sandbox.server.state import Sandbox
 from orchestration.sandbox.server.store import Moment, Request, Seen
+from orchestration.sandbox.server.webhooks import Delivery, deliveries
 
 __all__ = [
+    "Delivery",
     "Fault",
     "FaultPlan",
     "Moment",
@@ -17,6 +19,7 @@ __all__ = [
     "Sandbox",
     "Seen",
     "Urls",
+    "deliveries",
     "running",
     "serve",
 ]

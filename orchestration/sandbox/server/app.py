@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from itertools import count
 from typing import Any
@@ -64,6 +65,8 @@ class Recorder:
             held.append(message)
 
         self._tell(Moment.ARRIVED, seen)
+        if fault is Fault.SLOW:
+            await asyncio.sleep(self._sandbox.faults.slowness)
         early = _early(fault, self._sandbox.faults.retry_after, seen.destination)
         if early is not None:
             await early(scope, receive, holding)

@@ -17,11 +17,15 @@ PAGE = 100
 MOST_PROPERTIES = 50
 MOST_A_SECOND = 15
 
+# A drop without subscribers has those whom Postscript would have made of its customers.
 _SUBSCRIBERS = """
 select shop_id, 's_' || customer_id as subscriber_id, customer_id, phone, email, created_at,
-    updated_at, sms_marketing_state = 'SUBSCRIBED' as can_send
+    updated_at, sms_marketing_state = 'SUBSCRIBED' as can_send, '{{}}'::json as properties
 from {0}
 where phone is not null and merged_into_customer_id is null and redacted_at is null
+    and shop_id not in (select shop_id from {1} where shop_id is not null)
+union all by name
+select * rename (shopify_customer_id as customer_id) from {1}
 """
 _SORTS = {
     "created_at__asc": "created_at asc",
@@ -59,7 +63,8 @@ class Postscript:
         page, sort = asked.get("page", "1"), asked.get("sort", "created_at__asc")
         if not page.isdecimal() or int(page) < 1 or sort not in _SORTS:
             return _wrong(400, "page must be a number above 0, and sort one that is documented.")
-        where, values = "shop_id = ?", [shop]
+        where = "shop_id = ?"
+        values: list[Any] = [shop]
         for name in sorted(asked.keys() - {"page", "sort"}):
             if name not in _FILTERS:
                 return _wrong(400, f"{name} is not a filter of subscribers.")
@@ -133,8 +138,8 @@ class Postscript:
 
     def _table(self) -> str:
         drop = self.sandbox.drop
-        source = drop.table("shopify", "customers")
-        return drop.keep("postscript_subscribers", _SUBSCRIBERS.format(source))
+        sources = drop.table("shopify", "customers"), drop.table("postscript", "subscribers")
+        return drop.keep("texted", _SUBSCRIBERS.format(*sources))
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -172,7 +177,7 @@ def _subscriber(row: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
         "shopify_customer_id": row["customer_id"],
         "created_at": _iso(row["created_at"]),
         "updated_at": _iso(row["updated_at"]),
-        "properties": held.get("properties", {}),
+        "properties": {**json.loads(row["properties"] or "{}"), **held.get("properties", {})},
         "tags": held.get("tags", []),
         "subscriptions": {"promotional": {"can_send": bool(row["can_send"])}},
     }

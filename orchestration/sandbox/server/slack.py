@@ -90,7 +90,7 @@ class Slack:
 
     def _answer(self, error: str | None = None, **content: Any) -> Response:
         held = self.sandbox.scopes.get("slack", frozenset(SCOPES.values()))
-        said = {"ok": True} if error is None else {"ok": False, "error": error}
+        said: dict[str, Any] = {"ok": True} if error is None else {"ok": False, "error": error}
         return JSONResponse({**said, **content}, headers={"x-oauth-scopes": ",".join(sorted(held))})
 
 

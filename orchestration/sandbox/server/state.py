@@ -110,6 +110,10 @@ class Sandbox:
         """The id and the secret of the Shopify app that a shop has; tokens are asked with them."""
         return f"sandbox-client-{shop_id}", f"sandbox-secret-{shop_id}"
 
+    def webhook_secret(self, shop_id: str) -> str:
+        """The secret that a shop's webhooks are signed with."""
+        return f"sandbox-webhooks-{shop_id}"
+
     def issue_token(self, shop_id: str) -> str:
         """A new token for a shop's Shopify, good for `token_life`."""
         token = f"{self.token('shopify', shop_id)}-{len(self._tokens) + 1}"

@@ -130,7 +130,8 @@ class Zigpoll:
 
     def _page(self, request: HttpRequest, shop: str, table: str, key: str, shape: Any) -> Response:
         asked = request.query_params
-        where, values = "shop_id = ?", [shop]
+        where = "shop_id = ?"
+        values: list[Any] = [shop]
         if asked.get("slideId"):
             where, values = where + " and slide_id = ?", [*values, asked["slideId"]]
         elif asked.get("pollId"):

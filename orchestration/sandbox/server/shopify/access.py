@@ -29,6 +29,7 @@ WRITE = {
     "tagsAdd": "write_customers",
     "tagsRemove": "write_customers",
 }
+ALL = frozenset({*READ.values(), *WRITE.values(), "read_all_orders"})
 DOCUMENTATION = "https://shopify.dev/api/usage/access-scopes"
 
 

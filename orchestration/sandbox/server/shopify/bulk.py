@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from graphql import (
 )
 from graphql.execution.values import get_argument_values
 
-from orchestration.sandbox.server.shopify.fields import CONCRETE, FIELDS
+from orchestration.sandbox.server.shopify.fields import CONCRETE, FIELDS, Field
 from orchestration.sandbox.server.shopify.rows import Row
 from orchestration.sandbox.server.shopify.schema import SCHEMA, document_of, operation_of
 from orchestration.sandbox.server.shopify.search import ordered, searched
@@ -43,6 +43,9 @@ ROOTS: dict[str, tuple[str, Callable[[View], list[Row]]]] = {
     "orders": ("Order", View.orders),
     "products": ("Product", View.products),
 }
+# From the row of a line to the object or the rows below it.
+Way = Callable[[Any, View], Any]
+
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -54,11 +57,11 @@ class Refused(Exception):
 class _Plan:
     """How a row becomes an object, and which connections hang below it."""
 
-    values: list[tuple[str, Callable[[Any, View], Any]]] = field(default_factory=list)
-    children: list[tuple[Callable[[Any, View], Any], _Plan]] = field(default_factory=list)
+    values: list[tuple[str, Field, Mapping[str, Any]]] = field(default_factory=list)
+    children: list[tuple[Way, _Plan]] = field(default_factory=list)
 
     def value(self, row: Any, view: View) -> dict[str, Any]:
-        return {name: read(row, view) for name, read in self.values}
+        return {name: read(row, view, given) for name, read, given in self.values}
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Bulk:
         """All lines of the result, in an order that means nothing, and how many are roots."""
         kind, rows = ROOTS[self.root]
         found, _ = searched(rows(view), kind, self.query)
-        lines = []
+        lines: list[str] = []
         for row in ordered(found, self.sort, False):
             lines += _flat(self.plan, row, view, None)
         # Shopify promises no order; the same seed gives the same one.
@@ -114,6 +117,16 @@ def compiled(text: str) -> Bulk:
     return Bulk(selection.name.value, given.get("query"), given.get("sortKey"), plan)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where an object stands in another: its name there, how it is read, and the way to it."""
+
+    key: str
+    read: Field
+    given: Mapping[str, Any]
+    way: Way
+
+
 class _Compiler:
     def __init__(self, document: DocumentNode) -> None:
         self._fragments = {
@@ -138,7 +151,7 @@ class _Compiler:
                 for deeper, leaf in self._below(edge, inner):
                     if deeper == "node":
                         self._into(plan, self._type(edge, "node"), leaf, depth, None)
-        if plan.children and "id" not in dict(plan.values):
+        if plan.children and "id" not in {name for name, _, _ in plan.values}:
             raise Refused(
                 "The parent 'node' field for a nested connection must select the 'id' field "
                 "without an alias and must be of 'ID' return type. Connection fields without 'id': "
@@ -159,10 +172,9 @@ class _Compiler:
             if isinstance(selection, FieldNode):
                 yield selection
                 continue
-            if isinstance(selection, InlineFragmentNode):
-                fragment: Any = selection
-            else:
-                fragment = self._fragments[selection.name.value]
+            fragment: Any = selection
+            if not isinstance(selection, InlineFragmentNode):
+                fragment = self._fragments[fragment.name.value]
             if fragment.type_condition is None or _fits(kind, fragment.type_condition.name.value):
                 yield from self._selected(kind, fragment.selection_set)
 
@@ -172,41 +184,42 @@ class _Compiler:
         kind: Any,
         node: FieldNode,
         depth: int,
-        way: Callable[[Any, View], Any] | None,
+        way: Way | None,
     ) -> None:
         """Add what a selection asks of a type to a plan; `way` leads from the row to here."""
         concrete = _concrete(kind)
         for selection in self._selected(concrete, node.selection_set):
             name, key = selection.name.value, (selection.alias or selection.name).value
             if name == "__typename":
-                plan.values.append((key, _always(concrete.name)))
+                plan.values.append((key, _always(concrete.name), {}))
                 continue
             definition = concrete.fields[name]
-            read = _reader(concrete.name, name, get_argument_values(definition, selection, {}))
+            read, given = (
+                FIELDS[concrete.name][name],
+                get_argument_values(definition, selection, {}),
+            )
             if get_named_type(definition.type).name.endswith("Connection"):
                 below = self.connection(definition.type, selection, depth + 1)
-                plan.children.append((_chained(way, read), below))
+                plan.children.append((_chained(way, read, given), below))
             elif not is_composite_type(get_named_type(definition.type)):
-                plan.values.append((key, read))
+                plan.values.append((key, read, given))
             else:
-                self._object(plan, definition.type, selection, depth, (key, way, read))
+                here = _Place(key, read, given, _chained(way, read, given))
+                self._object(plan, definition.type, selection, depth, here)
 
-    def _object(
-        self, plan: _Plan, kind: Any, node: FieldNode, depth: int, place: tuple[str, Any, Any]
-    ) -> None:
-        key, way, read = place
+    def _object(self, plan: _Plan, kind: Any, node: FieldNode, depth: int, here: _Place) -> None:
         inner = _Plan()
-        self._into(inner, kind, node, depth, _chained(way, read))
+        self._into(inner, kind, node, depth, here.way)
         if isinstance(get_nullable_type(kind), GraphQLList):
             if inner.children:
                 raise Refused(
                     "Queries that contain a connection field within a list field are not "
                     "currently supported."
                 )
-            plan.values.append((key, _each(read, inner)))
+            plan.values.append((here.key, _each(here.read, inner), here.given))
             return
         plan.children += inner.children
-        plan.values.append((key, _nested(read, inner)))
+        plan.values.append((here.key, _nested(here.read, inner), here.given))
 
 
 def _fields_of(kind: Any) -> dict[str, Any]:
@@ -229,36 +242,28 @@ def _fits(kind: Any, condition: str) -> bool:
     return bool(kind.name == condition)
 
 
-def _reader(kind: str, name: str, given: dict[str, Any]) -> Callable[[Any, View], Any]:
-    read = FIELDS[kind][name]
-    return lambda row, view: read(row, view, given)
+def _always(value: Any) -> Field:
+    return lambda row, view, given: value
 
 
-def _always(value: Any) -> Callable[[Any, View], Any]:
-    return lambda row, view: value
-
-
-def _chained(way: Any, read: Callable[[Any, View], Any]) -> Callable[[Any, View], Any]:
-    if way is None:
-        return read
-
+def _chained(way: Way | None, read: Field, given: Mapping[str, Any]) -> Way:
     def found(row: Any, view: View) -> Any:
-        above = way(row, view)
-        return None if above is None else read(above, view)
+        above = row if way is None else way(row, view)
+        return None if above is None else read(above, view, given)
 
     return found
 
 
-def _nested(read: Callable[[Any, View], Any], plan: _Plan) -> Callable[[Any, View], Any]:
-    def found(row: Any, view: View) -> Any:
-        value = read(row, view)
+def _nested(read: Field, plan: _Plan) -> Field:
+    def found(row: Any, view: View, given: Mapping[str, Any]) -> Any:
+        value = read(row, view, given)
         return None if value is None else plan.value(value, view)
 
     return found
 
 
-def _each(read: Callable[[Any, View], Any], plan: _Plan) -> Callable[[Any, View], Any]:
-    def found(row: Any, view: View) -> Any:
-        return [plan.value(value, view) for value in read(row, view)]
+def _each(read: Field, plan: _Plan) -> Field:
+    def found(row: Any, view: View, given: Mapping[str, Any]) -> Any:
+        return [plan.value(value, view) for value in read(row, view, given)]
 
     return found

@@ -1,11 +1,13 @@
 """What a call costs, and the bucket that it is taken from.
 
-An object costs 1 point, a mutation 10, a connection as many times its nodes as `first` asks for;
-scalars cost nothing. What was asked for but is not there is given back.
+An object costs 1 point, a mutation 10, scalars nothing. A connection costs less than its nodes one
+by one: Shopify does not publish how much less. The formula here gives the recorded 25 for a product
+with 250 variants that have an inventory item each. What is asked for but not there is given back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,11 +89,11 @@ def _selection(kind: Any, node: Any, variables: Mapping[str, Any], fragments: An
         }
         inside = _selection(below, selection, variables, fragments)
         if below.name.endswith("Connection"):
-            total += int(given.get("first") or 1) * max(1, inside)
+            total += math.ceil(math.sqrt(int(given.get("first") or 1)) * (1 + inside / 2))
         elif name == "nodes" and "ids" in given:
             total += len(given["ids"] or []) * (1 + inside)
         else:
-            total += inside + (0 if name == "pageInfo" else name not in _WRAPPERS or kind is None)
+            total += inside + (name not in _WRAPPERS)
     return total
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from orchestration.sandbox.server.shopify import cost, execute
-from orchestration.sandbox.server.shopify.access import denied_in
+from orchestration.sandbox.server.shopify.access import ALL, denied_in
 from orchestration.sandbox.server.shopify.bulk import ROOTS
 from orchestration.sandbox.server.shopify.operations import Operations
 from orchestration.sandbox.server.shopify.roots import Root
@@ -53,7 +53,7 @@ class Shopify:
             return _refused(400, "application_cannot_be_found", words)
         if asked.get("client_secret") != secret:
             return _refused(401, "invalid_client", "The client secret is wrong.")
-        held = self.sandbox.scopes.get("shopify", frozenset({"read_all_orders", "write_customers"}))
+        held = self.sandbox.scopes.get("shopify", ALL)
         return JSONResponse(
             {
                 "access_token": self.sandbox.issue_token(shop),

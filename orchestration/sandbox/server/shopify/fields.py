@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from orchestration.sandbox.server.shopify.rows import Row
@@ -41,20 +39,6 @@ def gid(kind: str, tail: Any) -> str:
     return f"gid://shopify/{kind}/{tail}"
 
 
-def amount(value: Decimal | None) -> str:
-    """Money as Shopify writes it: `335.42`, `310.0`."""
-    text = f"{value or Decimal(0):f}"
-    if "." not in text:
-        return text + ".0"
-    text = text.rstrip("0")
-    return text + "0" if text.endswith(".") else text
-
-
-def moment(value: datetime | None) -> str | None:
-    """A moment as Shopify writes it, to the second where there is no more."""
-    return None if value is None else value.isoformat() + "Z"
-
-
 def _id(kind: str, key: str) -> Field:
     return lambda row, view, given: gid(kind, row[key])
 
@@ -76,10 +60,6 @@ def _cut(key: str) -> Field:
     return lambda row, view, given: row[key][: given.get("first")]
 
 
-def _moment(key: str) -> Field:
-    return lambda row, view, given: moment(row[key])
-
-
 def _word(key: str, otherwise: str | None = None) -> Field:
     """An enum, which Shopify writes in capitals."""
     return lambda row, view, given: row[key].upper() if row[key] else otherwise
@@ -92,7 +72,7 @@ def _bag(key: str) -> Field:
         order = row.get("_order", row)
         # The drop knows no exchange rate: what the customer saw is the same figure.
         return {
-            "amount": row[key],
+            "amount": row[key] or "0.0",
             "shop": order["currency_code"],
             "shown": order["presentment_currency_code"] or order["currency_code"],
         }
@@ -127,7 +107,7 @@ def _journey(row: Row, view: View, given: Mapping[str, Any]) -> Row | None:
 
 
 def _discounts(row: Row, view: View, given: Mapping[str, Any]) -> list[Row]:
-    return [row] if row["discount_amount"] else []
+    return [row] if row["discount_amount"] not in (None, "0.0") else []
 
 
 def _attributes(row: Row, view: View, given: Mapping[str, Any]) -> list[Row]:
@@ -151,7 +131,7 @@ def _only_variant(row: Row, view: View, given: Mapping[str, Any]) -> list[Row]:
 
 
 def _price(row: Row, view: View, given: Mapping[str, Any]) -> Row:
-    return {"amount": row["price_amount"], "code": view.currency}
+    return {"amount": row["price_amount"] or "0.0", "code": view.currency}
 
 
 def _cost(row: Row, view: View, given: Mapping[str, Any]) -> Row | None:
@@ -203,8 +183,8 @@ FIELDS: dict[str, dict[str, Field]] = {
         "legacyResourceId": _text("customer_id"),
         "firstName": _text("first_name"),
         "lastName": _text("last_name"),
-        "createdAt": _moment("created_at"),
-        "updatedAt": _moment("updated_at"),
+        "createdAt": _text("created_at"),
+        "updatedAt": _text("updated_at"),
         "tags": lambda row, view, given: view.tags(row),
         "defaultAddress": _address("Customer", "default_country_code", "default_postal_code"),
         "defaultEmailAddress": _contact("email", "email_marketing_state"),
@@ -234,10 +214,10 @@ FIELDS: dict[str, dict[str, Field]] = {
         "name": lambda row, view, given: f"#{row['order_id']}",
         "email": _text("email"),
         "customer": lambda row, view, given: view.customer_of(row),
-        "createdAt": _moment("created_at"),
-        "processedAt": lambda row, view, given: moment(row["processed_at"] or row["created_at"]),
-        "updatedAt": _moment("updated_at"),
-        "cancelledAt": _moment("cancelled_at"),
+        "createdAt": _text("created_at"),
+        "processedAt": lambda row, view, given: row["processed_at"] or row["created_at"],
+        "updatedAt": _text("updated_at"),
+        "cancelledAt": _text("cancelled_at"),
         "test": lambda row, view, given: bool(row["is_test"]),
         "displayFinancialStatus": _word("financial_status"),
         "displayFulfillmentStatus": _word("fulfillment_status", "UNFULFILLED"),
@@ -285,7 +265,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Attribute": {"key": _text("key"), "value": _text("value")},
     "Refund": {
         "id": _id("Refund", "refund_id"),
-        "createdAt": _moment("created_at"),
+        "createdAt": _text("created_at"),
         "order": _text("_order"),
         "refundLineItems": _list("_lines"),
     },
@@ -299,7 +279,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Return": {
         "id": _id("Return", "return_id"),
         "name": lambda row, view, given: f"#{row['order_id']}-R1",
-        "createdAt": _moment("created_at"),
+        "createdAt": _text("created_at"),
         "status": _word("status"),
         "order": _text("_order"),
         "returnLineItems": _list("_lines"),
@@ -323,13 +303,13 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "Fulfillment": {
         "id": _id("Fulfillment", "fulfillment_id"),
-        "createdAt": _moment("created_at"),
-        "deliveredAt": _moment("delivered_at"),
+        "createdAt": _text("created_at"),
+        "deliveredAt": _text("delivered_at"),
         "status": _word("status"),
     },
     "OrderTransaction": {
         "id": _id("OrderTransaction", "transaction_id"),
-        "createdAt": _moment("created_at"),
+        "createdAt": _text("created_at"),
         "kind": _word("kind"),
         "status": _word("status"),
         "gateway": _text("gateway"),
@@ -341,7 +321,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "title": _words("title"),
         "vendor": _words("vendor"),
         "productType": _words("product_type"),
-        "updatedAt": _moment("updated_at"),
+        "updatedAt": _text("updated_at"),
         "priceRangeV2": lambda row, view, given: row,
         "metafield": _metafield,
         "variants": _only_variant,
@@ -350,7 +330,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "ProductPriceRangeV2": {"minVariantPrice": _price, "maxVariantPrice": _price},
     "ProductVariant": {
         "id": _id("ProductVariant", "variant_id"),
-        "price": lambda row, view, given: amount(row["_product"].get("price_amount")),
+        "price": lambda row, view, given: row["_product"].get("price_amount") or "0.0",
         "inventoryItem": lambda row, view, given: row,
     },
     "InventoryItem": {"id": _id("InventoryItem", "variant_id"), "unitCost": _cost},
@@ -363,7 +343,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         },
     },
     "MoneyV2": {
-        "amount": lambda row, view, given: amount(row["amount"]),
+        "amount": _text("amount"),
         "currencyCode": _text("code"),
     },
 }

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 
 from orchestration.sandbox.server.faults import Fault
 from orchestration.sandbox.server.shopify import bulk, execute, metafields
-from orchestration.sandbox.server.shopify.access import denied_in
+from orchestration.sandbox.server.shopify.access import ALL, denied_in
 from orchestration.sandbox.server.shopify.fields import gid
 from orchestration.sandbox.server.shopify.operations import MOST_AT_ONCE, Operation, Operations
 from orchestration.sandbox.server.shopify.rows import Row
@@ -41,7 +41,7 @@ class Root:
 
     def currentAppInstallation(self, view: View) -> Row:
         """The app, with what it may do."""
-        held = self.sandbox.scopes.get("shopify", frozenset({"read_all_orders", "write_customers"}))
+        held = self.sandbox.scopes.get("shopify", ALL)
         scopes = [{"handle": scope, "description": scope} for scope in sorted(held)]
         return {"id": gid("AppInstallation", 1), "accessScopes": scopes}
 
@@ -206,7 +206,7 @@ class Root:
 
     def stagedUploadsCreate(self, view: View, input: list[dict[str, Any]]) -> Row:
         """Say where files for bulk mutations are to be sent."""
-        targets = []
+        targets: list[Row] = []
         for given in input:
             if given["resource"] != "BULK_MUTATION_VARIABLES" or given["httpMethod"] != "POST":
                 words = "This sandbox takes BULK_MUTATION_VARIABLES by POST alone."

@@ -1,7 +1,8 @@
 """What a pretended Shopify shop holds: rows of the file drop, joined as the API's objects are.
 
 A row is a dictionary of the contract's columns with `_type`, the name of its GraphQL type; children
-hang on their parents in lists. A shop is read when it is first asked for and kept.
+hang on their parents in lists. Money and moments are text already, as Shopify writes them. A shop
+is read when it is first asked for and kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from orchestration.extract.contract import tables
 from orchestration.sandbox.server.drop import Drop
 
 Row = dict[str, Any]
@@ -29,6 +31,11 @@ _TABLES = {
     "OrderTransaction": ("transactions", "transaction_id"),
     "Product": ("products", "product_id"),
 }
+
+# `2026-10-31T12:00:00Z`, with a fraction of a second where there is one.
+_MOMENT = "replace({0}::varchar, ' ', 'T') || 'Z'"
+# `335.42`, `310.0`.
+_AMOUNT = "case when {0} = trunc({0}) then {0}::bigint || '.0' else rtrim({0}::varchar, '0') end"
 
 
 class Rows:
@@ -125,8 +132,13 @@ class Rows:
     def _read(self, kind: str) -> list[Row]:
         name, key = _TABLES[kind]
         table = self._drop.table("shopify", name)
+        written = {"timestamp": _MOMENT, "decimal(18,4)": _AMOUNT}
+        cells = [
+            f"{written.get(its, '{0}').format(column)} as {column}"
+            for column, its in tables()["shopify", name].payload.items()
+        ]
         return self._drop.rows(
-            f"select '{kind}' as _type, * from {table} where shop_id = ? "
+            f"select '{kind}' as _type, {', '.join(cells)} from {table} where shop_id = ? "
             f"order by try_cast({key} as hugeint), {key}",
             [self.shop_id],
         )

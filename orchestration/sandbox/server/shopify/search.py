@@ -49,7 +49,7 @@ def searched(rows: Iterable[Row], kind: str, query: str | None) -> tuple[list[Ro
                 unknown.append(name)
                 continue
             column = "created_at" if name == "customer_date" else name
-            found = [r for r in found if r[column] is not None and compare(r[column], moment)]
+            found = [r for r in found if r[column] and compare(r[column][:-1], moment)]
         elif name == "id" and wanted.isdecimal():
             found = [r for r in found if compare(_number(r[_KEYS[kind]]), int(wanted))]
         else:
@@ -63,16 +63,18 @@ def ordered(rows: list[Row], sort_key: str | None, reverse: bool) -> list[Row]:
     column = _SORTS.get(sort_key or "ID")
     found = rows
     if column is not None:
-        found = sorted(rows, key=lambda row: (row[column] is not None, row[column] or 0))
+        found = sorted(rows, key=lambda row: (row[column] is not None, row[column] or ""))
     return found[::-1] if reverse else found
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str) -> str | None:
+    """A moment as the rows have it, without the zone: such texts are in the order of time."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    found = found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    return found.isoformat()
 
 
 def _number(text: str) -> int:

@@ -99,9 +99,10 @@ class View:
         if not self._sandbox.missing_scopes("shopify", ["read_all_orders"]):
             return found
         # The shop's own last day stands for today, so that a drop tells the same every day.
-        moments: list[datetime] = [row["created_at"] for row in found if row["created_at"]]
-        first = max(moments) - ORDER_WINDOW if moments else datetime.min
-        return [row for row in found if row["created_at"] and row["created_at"] >= first]
+        moments = [row["created_at"] for row in found if row["created_at"]]
+        last = datetime.fromisoformat(max(moments)) if moments else datetime.max
+        first = (last - ORDER_WINDOW).strftime("%Y-%m-%dT%H:%M:%S")
+        return [row for row in found if (row["created_at"] or "") >= first]
 
     def products(self) -> list[Row]:
         """All products, in the order of their ids."""
