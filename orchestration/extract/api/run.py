@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+import duckdb
 from rich.console import Console
 from rich.markup import escape
 
 from orchestration.errors import HealthError
 from orchestration.extract.api import EXTRACTORS, Report, extractor
-from orchestration.extract.files import TableResult
+from orchestration.extract.files import MEMORY_LIMIT, TableResult
 from orchestration.settings import Connection, Settings, variables
 from orchestration.warehouse import connect
 
@@ -80,6 +81,7 @@ def extract_all(
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     results: list[TableResult] = []
     with connect(warehouse) as connection:
+        configure(connection)
         for target in found:
             who = f"{target.destination} {target.shop_id}"
             report(f"{who}: starting")
@@ -96,6 +98,13 @@ def extract_all(
                     TableResult(source=target.destination, table="", files=0, error=str(error))
                 )
     return together(results)
+
+
+def configure(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bound the memory; what is staged may go to the disk."""
+    connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+    # No table here has an order, and keeping one costs memory.
+    connection.execute("set preserve_insertion_order = false")
 
 
 def together(results: Collection[TableResult]) -> list[TableResult]:
@@ -136,13 +145,19 @@ def shown(console: Console) -> Iterator[Report]:
         with console.status("") as status:
             yield lambda line: status.update(escape(line))
         return
+    yield now_and_then(
+        lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+    )
+
+
+def now_and_then(write: Report) -> Report:
+    """A `Report` that writes the first line of each stream, then one every so often."""
     last: dict[str, float] = {}
 
     def tell(line: str) -> None:
-        # The first line of each stream, then one every so often.
         stream = ":".join(line.split(":")[:2])
         if monotonic() - last.get(stream, -SECONDS_BETWEEN_LINES) >= SECONDS_BETWEEN_LINES:
             last[stream] = monotonic()
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            write(line)
 
-    yield tell
+    return tell

@@ -89,7 +89,7 @@ def _attempt(
             for chunk in response.iter_bytes(CHUNK):
                 file.write(chunk)
                 if size:
-                    report(f"{file.tell() / 1e6:,.0f} of {size / 1e6:,.0f} MB fetched")
+                    report(f"{file.tell() / 1e6:,.1f} of {size / 1e6:,.1f} MB fetched")
     have = _size(target)
     if size is not None and have != size:
         return None, f"brought {have:,} bytes, not {size:,}"

@@ -12,9 +12,11 @@ from orchestration.extract.api.shopify import documents
 from orchestration.vendors import wire
 from orchestration.vendors.shopify import AdminApi
 
-# Ten objects with forty lines are reckoned at less than the thousand points that one call may cost.
-IDS_A_CALL = 10
-LINES_A_PAGE = 40
+# A call may cost a thousand points, and it is the lines asked for that cost, not those that come:
+# few refunds have more than ten.
+IDS_A_CALL = 25
+LINES_A_PAGE = 10
+LINES_A_LATER_PAGE = 100
 
 _FIELD = {"Refund": "refundLineItems", "Return": "returnLineItems"}
 
@@ -57,6 +59,7 @@ def _write_pages(api: AdminApi, kind: str, document: str, node: dict[str, Any], 
 def _ask(
     api: AdminApi, document: str, ids: Sequence[str], after: str | None
 ) -> list[dict[str, Any]]:
-    variables = {"ids": list(ids), "first": LINES_A_PAGE, "after": after}
+    first = LINES_A_PAGE if after is None else LINES_A_LATER_PAGE
+    variables = {"ids": list(ids), "first": first, "after": after}
     data, _ = api.ask({"query": document, "variables": variables})
     return [node for node in data.get("nodes") or [] if node]

@@ -16,6 +16,8 @@ from orchestration.errors import HealthError
 from orchestration.extract.api.loads import Told
 from orchestration.extract.landing import literal, scalar
 
+MOST_BYTES_A_LINE = 64 << 20
+
 _MONEY = "STRUCT(shopMoney STRUCT(amount DECIMAL(18, 4)))"
 _VALUE = "STRUCT(value VARCHAR)"
 _ID = "STRUCT(id VARCHAR)"
@@ -107,6 +109,11 @@ _LINE = {
 }
 
 
+def reader(stream: str, files: Sequence[Path]) -> str:
+    """SQL: what reads bulk results of a stream, every key as a column of its type."""
+    return _reader({"id": "VARCHAR", "__parentId": "VARCHAR", **_COLUMNS[stream]}, files)
+
+
 def stage(
     connection: duckdb.DuckDBPyConnection, stream: str, files: Sequence[Path], who: str
 ) -> None:
@@ -114,14 +121,14 @@ def stage(
 
     Raises `HealthError` when a file is no JSONL of this stream.
     """
-    columns = {"id": "VARCHAR", "__parentId": "VARCHAR", **_COLUMNS[stream]}
-    _read(connection, f"bulk_{stream}", columns, files, "*, split_part(id, '/', 4) as kind", who)
+    select = f"select *, split_part(id, '/', 4) as kind from {reader(stream, files)}"
+    _create(connection, f"bulk_{stream}", select, who)
 
 
 def stage_shop(connection: duckdb.DuckDBPyConnection, file: Path, who: str) -> None:
     """Read the answer about the shop itself into `bulk_shop`."""
     columns = {"shop": "STRUCT(name VARCHAR, ianaTimezone VARCHAR, currencyCode VARCHAR)"}
-    _read(connection, "bulk_shop", columns, [file], "*", who)
+    _create(connection, "bulk_shop", f"from {_reader(columns, [file])}", who)
 
 
 def stage_lines(
@@ -132,31 +139,25 @@ def stage_lines(
     An object whose lines took several pages stands on several rows.
     """
     columns = {"id": "VARCHAR", _PAGE[kind]: f"STRUCT(nodes STRUCT({_LINE[kind]})[])"}
-    _read(connection, f"lines_{kind}", columns, files, f"id, {_PAGE[kind]}.nodes as nodes", who)
+    select = f"select id, {_PAGE[kind]}.nodes as nodes from {_reader(columns, files)}"
+    _create(connection, f"lines_{kind}", select, who)
 
 
-def _read(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    columns: dict[str, str],
-    files: Sequence[Path],
-    selected: str,
-    who: str,
-) -> None:
-    typed = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items())
-    if files:
-        listed = ", ".join(literal(str(path)) for path in files)
-        source = (
-            f"read_json([{listed}], format = 'newline_delimited', columns = {{{typed}}}, "
-            "maximum_object_size = 134217728)"
-        )
-    else:
+def _reader(columns: dict[str, str], files: Sequence[Path]) -> str:
+    if not files:
         nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind in columns.items())
-        source = f"(select {nulls} where false)"
+        return f"(select {nulls} where false)"
+    typed = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items())
+    listed = ", ".join(literal(str(path)) for path in files)
+    return (
+        f"read_json([{listed}], format = 'newline_delimited', columns = {{{typed}}}, "
+        f"maximum_object_size = {MOST_BYTES_A_LINE})"
+    )
+
+
+def _create(connection: duckdb.DuckDBPyConnection, relation: str, select: str, who: str) -> None:
     try:
-        connection.execute(
-            f"create or replace temp table {relation} as select {selected} from {source}"
-        )
+        connection.execute(f"create or replace temp table {relation} as {select}")
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         said = str(error).partition("Error: ")[2].splitlines()[0][:200]
         raise HealthError(
