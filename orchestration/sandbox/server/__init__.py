@@ -7,7 +7,7 @@
 from orchestration.sandbox.server.faults import Fault, FaultPlan
 from orchestration.sandbox.server.run import Urls, running, serve
 from orchestration.sandbox.server.state import Sandbox
-from orchestration.sandbox.server.store import Moment, Request, Seen
+from orchestration.sandbox.server.store import Moment, Request, Seen, Sent
 from orchestration.sandbox.server.webhooks import Delivery, deliveries
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "Sandbox",
     "Seen",
+    "Sent",
     "Urls",
     "deliveries",
     "running",

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestration.sandbox.server import klaviyo, postscript, shopify, slack, zigpoll
 from orchestration.sandbox.server.faults import Fault
 from orchestration.sandbox.server.state import Sandbox
-from orchestration.sandbox.server.store import Moment, Request, Seen
+from orchestration.sandbox.server.store import Moment, Request, Seen, Sent
 
 # What the log says of a client that ended before its request was whole; nothing was done.
 CLIENT_GONE = "client gone"
@@ -56,9 +56,13 @@ class Recorder:
         held: list[Message] = []
         gone = False
 
+        raw = bytearray()
+
         async def reading() -> Message:
             message = await receive()
             digest.update(message.get("body", b""))
+            if self._sandbox.sent is not None:
+                raw.extend(message.get("body", b""))
             return message
 
         async def holding(message: Message) -> None:
@@ -76,6 +80,7 @@ class Recorder:
             except ClientDisconnect:
                 gone = True
             else:
+                self._keep(scope, seen, bytes(raw))
                 self._tell(Moment.WORKED, seen)
         if gone:
             held.clear()
@@ -107,6 +112,13 @@ class Recorder:
         for message in held:
             await send(message)
         self._tell(Moment.ANSWERED, seen)
+
+    def _keep(self, scope: Scope, seen: Seen, body: bytes) -> None:
+        if self._sandbox.sent is not None:
+            query = scope["query_string"].decode()
+            self._sandbox.sent.append(
+                Sent(seen.destination, scope["method"], seen.path, query, body)
+            )
 
     def _tell(self, moment: Moment, seen: Seen) -> None:
         if self._sandbox.watch is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from orchestration.errors import HealthError
 from orchestration.sandbox.server.drop import Drop
 from orchestration.sandbox.server.faults import FaultPlan
-from orchestration.sandbox.server.store import Moment, Request, Seen, Store
+from orchestration.sandbox.server.store import Moment, Request, Seen, Sent, Store
 
 # Whoever is merged or redacted is no customer any more; the API tells of neither.
 _CUSTOMERS = """
@@ -35,7 +35,7 @@ class Sandbox:
     and secret, in seconds; `approved` whether the app may see protected customer data.
     `shows_former` says whether Shopify's lists still show the customers
     whom the drop calls merged or redacted, as they were before: what took them away is told by
-    webhooks.
+    webhooks. What clients send is added to `sent` when that is a list.
     """
 
     store: Store
@@ -49,6 +49,7 @@ class Sandbox:
     token_life: float = 86_400.0
     shows_former: bool = True
     approved: bool = True
+    sent: list[Sent] | None = None
     clock: Callable[[], float] = time.monotonic
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 

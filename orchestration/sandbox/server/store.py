@@ -74,6 +74,17 @@ class Seen:
     path: str
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a client sent, whole: for tests that judge it."""
+
+    destination: str
+    method: str
+    path: str
+    query: str
+    body: bytes
+
+
 class Store:
     """The file behind a sandbox. Every method is atomic and may be called from any thread."""
 
