@@ -1101,7 +1101,7 @@ def test_unknown_folders_are_named_and_the_rest_loads(shop: Shop) -> None:
         "orders, products, refund_lines, refunds, return_lines, returns, shops, transactions."
     )
     assert results["shopfy", "orders"].error == (
-        "There is no source shopfy; the sources are files, klaviyo, shopify, zigpoll."
+        "There is no source shopfy; the sources are files, klaviyo, postscript, shopify, zigpoll."
     )
     assert "a.csv does not stand in a <source>/<table> folder" in str(results["", ""].error)
 
