@@ -284,11 +284,16 @@ def sandbox(
         Path | None, typer.Option(help="Where to keep what was pushed over a restart.")
     ] = None,
     port: Annotated[int, typer.Option(help="0 lets the system pick a free one.")] = 0,
+    faults: Annotated[
+        str, typer.Option(help="What goes wrong, such as 429:0.1,500:0.05,drop:0.02,slow:0.05.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="The same seed fails the same requests.")] = 0,
 ) -> None:
-    """A pretend Klaviyo and Shopify on this machine, until Ctrl-C."""
-    from orchestration.sandbox.server import serve
+    """A pretend Shopify, Klaviyo, Zigpoll, Postscript and Slack on this machine, until Ctrl-C."""
+    from orchestration.sandbox.server import FaultPlan, serve
 
-    serve(directory, journal=journal, console=console, port=port)
+    plan = FaultPlan.parse(faults, seed=seed)
+    serve(directory, journal=journal, console=console, port=port, faults=plan)
 
 
 @app.command()

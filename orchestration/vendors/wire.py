@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,13 +9,14 @@ from typing import Any
 
 import httpx
 import stamina
+import stamina.instrumentation
 
 from orchestration.errors import HealthError
 from orchestration.settings import Connection, is_loopback
 from orchestration.vendors.pace import retry_after
 
-# stamina reports each retry to logging; without a handler, Python would print that bare on stderr.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
+# stamina would report each retry on stderr, by way of whatever logging it finds installed.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
 @dataclass(frozen=True)
