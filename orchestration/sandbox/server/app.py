@@ -126,12 +126,16 @@ class Recorder:
 
 
 def _early(fault: Fault | None, retry_after: float, destination: str) -> ASGIApp | None:
-    """The answer of a fault that leaves the work undone."""
-    if fault is Fault.BUSY and destination == "klaviyo":
-        return klaviyo.busy(retry_after)
-    if fault is Fault.BUSY:
-        headers = {"Retry-After": f"{retry_after:.3f}"}
-        return JSONResponse({"errors": "Too Many Requests"}, 429, headers=headers)
+    """The answer of a fault that leaves the work undone, as the vendor words it."""
     if fault is Fault.DOWN:
         return JSONResponse({"errors": "Service Unavailable"}, 503)
-    return None
+    if fault is not Fault.BUSY:
+        return None
+    if destination == "klaviyo":
+        return klaviyo.busy(retry_after)
+    if destination == "slack":
+        return slack.busy(retry_after)
+    if destination == "postscript":
+        return postscript.busy()
+    headers = {"Retry-After": f"{retry_after:.3f}"}
+    return JSONResponse({"errors": "Too Many Requests"}, 429, headers=headers)

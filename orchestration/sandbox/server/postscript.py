@@ -131,8 +131,7 @@ class Postscript:
         now = self.sandbox.clock()
         calls = [moment for moment in self._calls.get(shop, []) if moment > now - 1.0]
         if len(calls) >= MOST_A_SECOND:
-            # As the vendor does: no word of how long to wait.
-            return shop, _wrong(429, "Too many requests.")
+            return shop, busy()
         self._calls[shop] = [*calls, now]
         return shop, None
 
@@ -150,6 +149,11 @@ def routes(sandbox: Sandbox) -> list[Route]:
         Route(f"{base}/subscribers", texts.subscribers, methods=["GET"]),
         Route(base + "/subscribers/{subscriber_id}", texts.update, methods=["PATCH"]),
     ]
+
+
+def busy() -> Response:
+    """429; Postscript has no word of how long to wait."""
+    return _wrong(429, "Too many requests.")
 
 
 def _problem(body: Any) -> str | None:

@@ -6,6 +6,7 @@ Slack answers 200 to nearly everything and says in the body what was wrong.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -48,8 +49,7 @@ class Slack:
         now = self.sandbox.clock()
         last = self._posted.get((shop, channel))
         if last is not None and now - last < 1.0:
-            headers = {"Retry-After": "1"}
-            return JSONResponse({"ok": False, "error": "ratelimited"}, 429, headers=headers)
+            return busy(1)
         self._posted[shop, channel] = now
         request.scope["sandbox"]["items"] = 1
         message = {name: asked[name] for name in ("text", "blocks") if name in asked}
@@ -102,6 +102,12 @@ def routes(sandbox: Sandbox) -> list[Route]:
         Route(f"{base}/auth.test", talk.auth_test, methods=["GET", "POST"]),
         Route(f"{base}/conversations.list", talk.conversations_list, methods=["GET", "POST"]),
     ]
+
+
+def busy(wait: float) -> Response:
+    """429; Slack tells whole seconds."""
+    headers = {"Retry-After": str(math.ceil(wait))}
+    return JSONResponse({"ok": False, "error": "ratelimited"}, 429, headers=headers)
 
 
 async def _asked(request: HttpRequest) -> dict[str, Any]:

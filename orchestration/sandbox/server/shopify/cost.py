@@ -60,9 +60,11 @@ def requested(document: DocumentNode, variables: Mapping[str, Any]) -> int:
     return max(1, _selection(SCHEMA.query_type, operation, variables, fragments))
 
 
-def actual(data: Any) -> int:
-    """What an answer to a query costs: its objects, without the wrappers of lists."""
-    return max(1, _objects(data) - 1)
+def actual(document: DocumentNode, data: Any, asked: int) -> int:
+    """What an answer costs: a mutation all that was asked, a query the objects that are there."""
+    if operation_of(document).operation is OperationType.MUTATION:
+        return asked
+    return max(1, min(asked, _objects(data) - 1))
 
 
 def _selection(kind: Any, node: Any, variables: Mapping[str, Any], fragments: Any) -> int:

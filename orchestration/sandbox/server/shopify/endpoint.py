@@ -109,7 +109,7 @@ class Shopify:
         base = f"{str(request.base_url).rstrip('/')}/shopify/{shop}"
         root = Root(self.sandbox, self._operations, shop, base, info["fault"])
         result = execute.run(document, variables, view, root)
-        spent = price if price % cost.MUTATION == 0 else min(price, cost.actual(result.data))
+        spent = cost.actual(document, result.data, price)
         self._buckets.left(shop, available - spent)
         extensions = cost.told(size, price, spent, available - spent)
         warnings = _warnings(document, variables, view)

@@ -52,7 +52,8 @@ def _resolve(source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
             return _page(found, given, name)
         return getattr(source, name)(view, **given)
     read = FIELDS.get(parent, {}).get(name)
-    if read is None or "_wire" in source:
+    if read is None:
+        # What a mutation answers, and what is shown of a bulk operation, has its fields by name.
         return source[name]
     value = read(source, view, given)
     if get_named_type(info.return_type).name.endswith("Connection"):
