@@ -247,6 +247,20 @@ def test_a_redirect_is_not_followed_with_the_key(warehouse):
     assert elsewhere.asked == []
 
 
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://a.klaviyo.com", "http://proxy.example.com:8080"),
+        ("https://inside.example.com", None),
+        ("http://127.0.0.1:8080", None),
+    ],
+)
+def test_a_proxy_is_for_vendors_alone(monkeypatch, url, proxy):
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:8080")
+    monkeypatch.setenv("no_proxy", "inside.example.com")
+    assert klaviyo._proxy(url) == proxy
+
+
 def test_events_as_we_read_them_are_events_of_the_sdk():
     body = {"data": [event("E1")], "included": [], "links": {"self": "x"}}
     assert GetEventResponseCollectionCompoundDocument.from_dict(body) is not None

@@ -190,7 +190,7 @@ def test_a_list_without_end_stops(vendor, warehouse):
     def looping(asked: Asked) -> Answer:
         nonlocal limit
         limit -= 1
-        assert limit, "the list was followed for ever"
+        assert limit > 0, "the list was followed for ever"
         if asked.path != VENDORS[vendor][2]:
             return whole(asked)
         if vendor == "postscript":
@@ -231,7 +231,7 @@ def test_the_spool_holds_what_was_sent_byte_for_byte(vendor, warehouse, tmp_path
     table, _, path = VENDORS[vendor]
 
     def spaced(asked: Asked) -> Answer:
-        body = json.dumps(whole(asked).body, indent=2).encode()
+        body = json.dumps(whole(asked).body, indent=2).encode() + b" \n"
         if asked.path == path:
             sent.append(body)
         return Answer(body)
@@ -259,6 +259,14 @@ def test_a_time_of_tomorrow_does_not_move_the_cursor_there(vendor, warehouse):
 
     extract(vendor, ahead, warehouse)
     assert cursor(warehouse, vendor, "acme", table) == "2026-11-01T12:00:00"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_cursor_never_goes_back(vendor, warehouse):
+    """What was newest is gone at the vendor, and what is left is older."""
+    extract(vendor, script_of(vendor, 5), warehouse)
+    extract(vendor, script_of(vendor, 2), warehouse, full=True)
+    assert cursor(warehouse, vendor, "acme", VENDORS[vendor][0]) == "2026-10-05T10:00:00"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import duckdb
 import httpx
@@ -67,14 +67,17 @@ def extract(
     patience: wire.Patience | None = None,
 ) -> list[TableResult]:
     """Bring profiles and events into the raw tables; see `orchestration.extract.api.Extract`."""
-    api = Api(connection, patience or wire.Patience())
     conversions.create_macros(warehouse)
-    run = _Run(api, shop_id, warehouse, moment, full, report)
-    return [*run.profiles(), *run.events()]
+    api = Api(connection, patience or wire.Patience())
+    try:
+        run = _Run(api, shop_id, warehouse, moment, full, report)
+        return [*run.profiles(), *run.events()]
+    finally:
+        api.close()
 
 
 class Api:
-    """The two lists of one shop's Klaviyo account, as Klaviyo answers them."""
+    """The two lists of one shop's Klaviyo account, as Klaviyo answers. Close it when done."""
 
     def __init__(self, connection: Connection, patience: wire.Patience) -> None:
         # The SDK's models take a while to import.
@@ -82,6 +85,7 @@ class Api:
         from openapi_client.api.profiles_api import ProfilesApi
 
         client = _sdk(connection)
+        self._connections: urllib3.PoolManager = client.rest_client.pool_manager
         self.who = f"Klaviyo (shop {connection.shop_id})"
         self.patience = patience
         self._variable = connection.variable
@@ -89,6 +93,10 @@ class Api:
             "profiles": ProfilesApi(client).get_profiles_without_preload_content,
             "events": EventsApi(client).get_events_without_preload_content,
         }
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.clear()
 
     def ask(self, stream: str, **arguments: Any) -> httpx.Response:
         """One answer of `profiles` or `events`; waits when it used up what a window allows.
@@ -133,12 +141,18 @@ def _sdk(connection: Connection) -> Any:
     key = f"Klaviyo-API-Key {connection.secret.get_secret_value()}"
     configuration: Any = Configuration(host=connection.url, api_key={"Klaviyo-API-Key": key})
     configuration.retries = False
-    if not is_loopback(connection.url):
-        configuration.proxy = getproxies().get("https")
+    configuration.proxy = _proxy(connection.url)
     client: Any = ApiClient(configuration)
     client.set_default_header("revision", REVISION)
     client.set_default_header("Accept-Encoding", "gzip")
     return client
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy of the environment for a vendor; none for this machine."""
+    if is_loopback(url) or proxy_bypass(urlsplit(url).hostname or ""):
+        return None
+    return getproxies().get("https")
 
 
 def _headers(raw: urllib3.BaseHTTPResponse) -> list[tuple[str, str]]:

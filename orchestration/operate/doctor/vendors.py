@@ -113,7 +113,6 @@ def _fine(connection: Connection, more: str) -> Check:
 
 def _klaviyo(connection: Connection) -> Check:
     """Klaviyo does not list a key's scopes: each is found by the smallest read that needs it."""
-    api = klaviyo.Api(connection, PATIENCE)
     reads: dict[str, tuple[str, dict[str, Any]]] = {
         "profiles:read": ("profiles", {}),
         "events:read": ("events", {}),
@@ -121,18 +120,19 @@ def _klaviyo(connection: Connection) -> Check:
     }
     held: list[str] = []
     missing: list[str] = []
-    for scope, (stream, arguments) in reads.items():
-        if scope == "metrics:read" and "events:read" in missing:
-            continue
-        response = wire.call(
-            api.who,
-            PATIENCE,
-            partial(api.ask, stream, page_size=1, **arguments),
-            advice=ADVICE,
-        )
-        if response.status_code not in (200, 403):
-            raise wire.Stopped(api.refusal(stream, response))
-        (held if response.status_code == 200 else missing).append(scope)
+    api = klaviyo.Api(connection, PATIENCE)
+    try:
+        for scope, (stream, arguments) in reads.items():
+            # The names of events come with events: without those there is nothing to find out.
+            if scope == "metrics:read" and "events:read" in missing:
+                continue
+            read = partial(api.ask, stream, page_size=1, **arguments)
+            response = wire.call(api.who, PATIENCE, read, advice=ADVICE)
+            if response.status_code not in (200, 403):
+                raise wire.Stopped(api.refusal(stream, response))
+            (held if response.status_code == 200 else missing).append(scope)
+    finally:
+        api.close()
     if missing:
         return _lacking(connection, held, missing, _without(missing, KLAVIYO_READS))
     # Only a write would tell whether it may write.
