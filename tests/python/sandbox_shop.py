@@ -35,20 +35,20 @@ class Asked:
     clock: Clock
     web: httpx.Client
 
-    def graphql(self, query: str, shop: str = SHOP, **variables: Any) -> dict[str, Any]:
+    def graphql(self, document: str, /, **variables: Any) -> dict[str, Any]:
         """The answer to a document; it must be an answer."""
         response = self.web.post(
-            f"/shopify/{shop}/admin/api/2026-07/graphql.json",
-            json={"query": query, "variables": variables},
-            headers={"X-Shopify-Access-Token": self.sandbox.token("shopify", shop)},
+            f"/shopify/{SHOP}/admin/api/2026-07/graphql.json",
+            json={"query": document, "variables": variables},
+            headers={"X-Shopify-Access-Token": self.sandbox.token("shopify", SHOP)},
         )
         assert response.status_code == 200, response.text
         found: dict[str, Any] = response.json()
         return found
 
-    def data(self, query: str, **variables: Any) -> dict[str, Any]:
+    def data(self, document: str, /, **variables: Any) -> dict[str, Any]:
         """The data of an answer without errors."""
-        found = self.graphql(query, **variables)
+        found = self.graphql(document, **variables)
         assert "errors" not in found, found["errors"]
         return found["data"]  # type: ignore[no-any-return]
 
