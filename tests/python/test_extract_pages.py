@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -259,6 +260,19 @@ def test_a_time_of_tomorrow_does_not_move_the_cursor_there(vendor, warehouse):
 
     extract(vendor, ahead, warehouse)
     assert cursor(warehouse, vendor, "acme", table) == "2026-11-01T12:00:00"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_compressed_answers_are_read(vendor, warehouse):
+    whole = script_of(vendor)
+
+    def compressed(asked: Asked) -> Answer:
+        assert "gzip" in asked.headers["accept-encoding"]
+        body = gzip.compress(json.dumps(whole(asked).body).encode())
+        return Answer(body, headers={"Content-Encoding": "gzip"})
+
+    extract(vendor, compressed, warehouse)
+    assert rows(vendor, warehouse) == COUNT
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -113,23 +113,38 @@ def test_the_last_of_several_addresses_counts_and_an_empty_one_is_none(warehouse
 def test_an_address_that_comes_later_reaches_answers_that_were_landed(warehouse):
     old, new = answer("R1", "2026-08-01T00:00:00Z"), answer("R2", SECOND, participantId="B")
     extract(warehouse, scripted_vendor.zigpoll([old, new], SLIDES, []))
+    # Columns that a file brought and the contract does not know stay as they are.
+    warehouse.execute(
+        "update raw_zigpoll.responses set _extra = '{\"note\":1}' where response_id = 'R1'"
+    )
     before = warehouse.execute("from raw_zigpoll.responses where response_id = 'R2'").fetchall()
     # The answer itself is not sent again: it lies before the cursor.
     later = scripted_vendor.zigpoll([new], SLIDES, [email("A", "ada@example.com")])
     (result,), _ = extract(warehouse, later, moment=LATER)
     assert (result.rows_new, result.rows_changed) == (0, 1)
     found = warehouse.execute(
-        "select email, question, answer, created_at, _loaded_at from raw_zigpoll.responses "
+        "select email, question, answer, created_at, _loaded_at, _extra from raw_zigpoll.responses "
         "where response_id = 'R1'"
     ).fetchall()
     at = datetime(2026, 8, 1)
-    assert found == [("ada@example.com", "Who is it for?", "For me", at, LATER)]
+    assert found == [("ada@example.com", "Who is it for?", "For me", at, LATER, '{"note":1}')]
     assert (
         warehouse.execute("from raw_zigpoll.responses where response_id = 'R2'").fetchall()
         == before
     )
     (result,), _ = extract(warehouse, later, moment=datetime(2026, 11, 4))
     assert (result.rows_new, result.rows_changed) == (0, 0)
+
+
+def test_an_address_that_is_known_stays_with_its_answer(warehouse):
+    old = answer("R1", "2026-08-01T00:00:00Z")
+    extract(warehouse, scripted_vendor.zigpoll([old], SLIDES, [email("A", "old@example.com")]))
+    (result,), _ = extract(
+        warehouse,
+        scripted_vendor.zigpoll([], SLIDES, [email("A", "new@example.com")]),
+        moment=LATER,
+    )
+    assert (result.rows_read, result.rows_changed) == (0, 0)
 
 
 def test_another_shops_answers_get_no_address(warehouse):

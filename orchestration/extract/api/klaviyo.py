@@ -53,7 +53,7 @@ _EVENT = """struct(
         profile struct(data struct(id varchar)), metric struct(data struct(id varchar))
     )
 )[]"""
-_METRIC = "struct(type varchar, id varchar, attributes struct(name varchar))[]"
+_METRIC = "struct(id varchar, attributes struct(name varchar))[]"
 
 
 def extract(
@@ -256,7 +256,6 @@ class _Run:
             with metrics as (
                 select i.id, max(i.attributes.name) as name
                 from (select unnest(included) as i from {answers})
-                where i.type = 'metric'
                 group by i.id
             )
 
@@ -279,7 +278,7 @@ class _Run:
             select count(*) from ({source})
             where e.relationships.metric.data.id not in (
                 select i.id from (select unnest(included) as i from {answers})
-                where i.type = 'metric' and i.attributes.name is not null
+                where i.attributes.name is not null
             )
         """
         told.append(

@@ -239,7 +239,7 @@ class _Selects:
         """The rows of raw_zigpoll.responses: what came, and what got an address since."""
         return f"""
             with stored as (
-                select * exclude (shop_id, _loaded_at, _extra)
+                select * exclude (shop_id, _loaded_at)
                 from raw_zigpoll.responses
                 where shop_id = {literal(shop_id)}
             ),
