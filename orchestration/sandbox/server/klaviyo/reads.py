@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from orchestration.sandbox.server.klaviyo.common import (
     errors,
     position_of,
 )
+from orchestration.sandbox.server.klaviyo.shapes import METRIC_ID, event, metric, profile
 from orchestration.sandbox.server.state import Sandbox
 
 _COMPARED = {
@@ -71,7 +70,6 @@ EVENTS = _Kind(
         "metric_id": ("metric_id", _EQUALS),
     },
 )
-_METRIC_ID = "upper(substr(md5(metric_name), 1, 6))"
 
 
 class _Bad(Exception):
@@ -103,7 +101,7 @@ class Reads:
         held = self.sandbox.store.held("klaviyo", shop, [row["profile_id"] for row in page])
         base = f"{request.base_url}klaviyo/{shop}/api/profiles/"
         data = [
-            _profile(row, held.get(row["profile_id"], {}), "subscriptions" in extra, base)
+            profile(row, held.get(row["profile_id"], {}), "subscriptions" in extra, base)
             for row in page
         ]
         request.scope["sandbox"]["items"] = len(data)
@@ -116,7 +114,7 @@ class Reads:
             return stop
         drop = self.sandbox.drop
         source = drop.table("klaviyo", "events")
-        table = drop.keep("klaviyo_timeline", f"select *, {_METRIC_ID} as metric_id from {source}")
+        table = drop.keep("klaviyo_timeline", f"select *, {METRIC_ID} as metric_id from {source}")
         included = set(filter(None, request.query_params.get("include", "").split(",")))
         try:
             if included - {"metric", "profile", "attributions"}:
@@ -125,7 +123,7 @@ class Reads:
         except _Bad as bad:
             return errors(400, [bad.problem])
         base = f"{request.base_url}klaviyo/{shop}/api/"
-        content: dict[str, Any] = {"data": [_event(row, base) for row in page], "links": links}
+        content: dict[str, Any] = {"data": [event(row, base) for row in page], "links": links}
         if included:
             content["included"] = self._included(shop, page, included, base)
         request.scope["sandbox"]["items"] = len(page)
@@ -141,7 +139,7 @@ class Reads:
         names = self.sandbox.drop.query(
             f"select distinct metric_name from {table} where shop_id = ? order by 1", [shop]
         )
-        data = [_metric(name, base) for (name,) in names if name]
+        data = [metric(name, base) for (name,) in names if name]
         links = {"self": str(request.url), "prev": None, "next": None}
         return answer({"data": data, "links": links}, request=request)
 
@@ -185,13 +183,13 @@ class Reads:
     ) -> list[dict[str, Any]]:
         found = []
         if "metric" in kinds:
-            found += [_metric(name, base) for name in sorted({row["metric_name"] for row in page})]
+            found += [metric(name, base) for name in sorted({row["metric_name"] for row in page})]
         if "profile" in kinds:
             table = self.sandbox.drop.table("klaviyo", "profiles")
             ids = sorted({row["profile_id"] for row in page})
             held = self.sandbox.store.held("klaviyo", shop, ids)
             found += [
-                _profile(row, held.get(row["profile_id"], {}), False, f"{base}profiles/")
+                profile(row, held.get(row["profile_id"], {}), False, f"{base}profiles/")
                 for row in self.sandbox.drop.rows(
                     f"select * from {table} where shop_id = ? "
                     "and profile_id in (select unnest(?)) order by profile_id",
@@ -227,118 +225,3 @@ def _value(name: str, text: str) -> Any:
     except ValueError as error:
         raise _Bad("filter", f"'{text}' is not a valid datetime for the field '{name}'.") from error
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat() + "+00:00"
-
-
-def _profile(
-    row: Mapping[str, Any], pushed: Mapping[str, Any], with_consent: bool, base: str
-) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        "email": row["email"],
-        "phone_number": row["phone"],
-        "external_id": row["external_id"],
-        "first_name": None,
-        "last_name": None,
-        "organization": None,
-        "locale": None,
-        "title": None,
-        "image": None,
-        "created": _moment(row["created_at"]),
-        "updated": _moment(row["updated_at"]),
-        "last_event_date": None,
-        "location": {"timezone": row["timezone"]},
-        "properties": {**json.loads(row["properties"] or "{}"), **pushed},
-    }
-    if with_consent:
-        attributes["subscriptions"] = _subscriptions(row)
-    return {
-        "type": "profile",
-        "id": row["profile_id"],
-        "attributes": attributes,
-        "links": {"self": base + row["profile_id"]},
-    }
-
-
-def _subscriptions(row: Mapping[str, Any]) -> dict[str, Any]:
-    suppressed = row["email_suppressed_at"]
-    can_mail, can_text = row["can_receive_email_marketing"], row["can_receive_sms_marketing"]
-    suppression = [{"reason": "HARD_BOUNCE", "timestamp": _moment(suppressed)}]
-    return {
-        "email": {
-            "marketing": {
-                "can_receive_email_marketing": can_mail,
-                "consent": "SUBSCRIBED" if can_mail else "NEVER_SUBSCRIBED",
-                "consent_timestamp": None,
-                "last_updated": None,
-                "method": None,
-                "method_detail": None,
-                "custom_method_detail": None,
-                "double_optin": None,
-                "suppression": suppression if suppressed is not None else [],
-                "list_suppressions": [],
-            }
-        },
-        "sms": {
-            "marketing": {
-                "can_receive_sms_marketing": can_text,
-                "consent": "SUBSCRIBED" if can_text else "NEVER_SUBSCRIBED",
-                "consent_timestamp": None,
-                "method": None,
-                "method_detail": None,
-                "last_updated": None,
-            }
-        },
-    }
-
-
-def _event(row: Mapping[str, Any], base: str) -> dict[str, Any]:
-    properties = json.loads(row["properties"] or "{}")
-    if row["unique_id"] is not None:
-        properties["$event_id"] = row["unique_id"]
-    if row["value"] is not None:
-        properties["$value"] = float(row["value"])
-    links = f"{base}events/{row['event_id']}"
-    related = {"profile": row["profile_id"], "metric": row["metric_id"]}
-    return {
-        "type": "event",
-        "id": row["event_id"],
-        "attributes": {
-            "timestamp": int(row["occurred_at"].replace(tzinfo=UTC).timestamp()),
-            "event_properties": properties,
-            "datetime": _moment(row["occurred_at"]),
-            "uuid": _uuid(row["event_id"]),
-        },
-        "relationships": {
-            name: {
-                "data": {"type": name, "id": found},
-                "links": {"self": f"{links}/relationships/{name}", "related": f"{links}/{name}"},
-            }
-            for name, found in related.items()
-            if found is not None
-        },
-        "links": {"self": links},
-    }
-
-
-def _uuid(event_id: str) -> str:
-    digest = hashlib.md5(event_id.encode(), usedforsecurity=False).hexdigest()
-    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
-
-
-def _metric(name: str, base: str) -> dict[str, Any]:
-    # The same six letters as `_METRIC_ID` makes of it.
-    found = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:6].upper()
-    return {
-        "type": "metric",
-        "id": found,
-        "attributes": {
-            "name": name,
-            "created": "2024-01-01T00:00:00+00:00",
-            "updated": "2024-01-01T00:00:00+00:00",
-            "integration": None,
-        },
-        "links": {"self": f"{base}metrics/{found}"},
-    }

@@ -28,7 +28,8 @@ from graphql import (
 )
 from graphql.execution.values import get_argument_values
 
-from orchestration.sandbox.server.shopify.fields import CONCRETE, FIELDS, Field
+from orchestration.sandbox.server.shopify.fields import CONCRETE, FIELDS
+from orchestration.sandbox.server.shopify.readers import Field
 from orchestration.sandbox.server.shopify.rows import Row
 from orchestration.sandbox.server.shopify.schema import SCHEMA, document_of, operation_of
 from orchestration.sandbox.server.shopify.search import ordered, searched

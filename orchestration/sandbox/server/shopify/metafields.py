@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from orchestration.sandbox.server.shopify.fields import digest, gid
+from orchestration.sandbox.server.shopify.readers import digest, gid
 from orchestration.sandbox.server.shopify.view import resolved
 from orchestration.sandbox.server.state import Sandbox
 

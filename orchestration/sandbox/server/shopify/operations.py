@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestration.sandbox.server.faults import Fault
-from orchestration.sandbox.server.shopify.fields import gid
+from orchestration.sandbox.server.shopify.readers import gid
 
 # Of each kind, since version 2026-01.
 MOST_AT_ONCE = 5

@@ -12,8 +12,8 @@ from graphql import GraphQLError
 from orchestration.sandbox.server.faults import Fault
 from orchestration.sandbox.server.shopify import bulk, execute, metafields
 from orchestration.sandbox.server.shopify.access import ALL, denied_in
-from orchestration.sandbox.server.shopify.fields import gid
 from orchestration.sandbox.server.shopify.operations import MOST_AT_ONCE, Operation, Operations
+from orchestration.sandbox.server.shopify.readers import gid
 from orchestration.sandbox.server.shopify.rows import Row
 from orchestration.sandbox.server.shopify.schema import document_of, root_fields
 from orchestration.sandbox.server.shopify.view import View

@@ -82,8 +82,7 @@ class View:
         """The customer of an order: after a merge, whoever was kept."""
         row: Row | None = self.rows.customers.get(order["customer_id"])
         if row is None:
-            known = order["customer_id"]
-            return None if known is None else {"_type": "Customer", "customer_id": known}
+            return None
         seen = set()
         while not self._sandbox.shows_former and row["merged_into_customer_id"] is not None:
             seen.add(row["customer_id"])
@@ -108,9 +107,9 @@ class View:
         """All products, in the order of their ids."""
         return list(self.rows.products.values())
 
-    def product(self, product_id: str) -> Row:
-        """A product; one that the drop has no row of is an id alone."""
-        return self.rows.products.get(product_id) or {"_type": "Product", "product_id": product_id}
+    def product(self, product_id: str | None) -> Row | None:
+        """A product; Shopify has nothing to show of one that was deleted."""
+        return self.rows.products.get(product_id or "")
 
     def tags(self, customer: Row) -> list[str]:
         """A customer's tags, with those added and without those removed."""
