@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from vendors import MOMENT, drop_of, extract
+from vendors import MOMENT, digest, drop_of, extract
 
 from orchestration.demo import deliver
 from orchestration.extract.contract import Table, tables
@@ -23,6 +23,7 @@ from orchestration.sandbox.server import Sandbox, Urls, running
 from orchestration.settings import settings
 
 CUSTOMERS = 300
+SIDES = ("files", "apis")
 
 # Each column as both sides can say it.
 ALIKE = {
@@ -69,29 +70,12 @@ def send_webhooks(sandbox: Sandbox, urls: Urls, apis: Path) -> None:
     settings.cache_clear()
 
 
-def content(table: Table) -> list[str]:
-    """A table's columns as text that both sides can say, without load time and extras."""
-    return [
-        f"coalesce(({ALIKE.get(f'{table.name}.{name}', quoted(name))})::varchar, 'null')"
-        for name in table.payload
-    ]
-
-
-def digest(connection: duckdb.DuckDBPyConnection, side: str, table: Table) -> tuple[int, str]:
-    row = f"md5(concat_ws(chr(31), {', '.join(content(table))}))"
-    found = connection.execute(
-        f"select count(*), md5(string_agg({row}, '' order by {row})) from {side}.{table.relation}"
-    ).fetchone()
-    assert found is not None
-    return found[0], str(found[1])
-
-
 @pytest.mark.parametrize(("source", "name"), COMPARED)
 def test_a_raw_table_is_the_same_by_file_and_by_api(
     both: duckdb.DuckDBPyConnection, source: str, name: str
 ) -> None:
     table = tables()[source, name]
-    by_file, by_api = digest(both, "files", table), digest(both, "apis", table)
+    by_file, by_api = (digest(both, table, f"{side}.", ALIKE) for side in SIDES)
     assert by_file[0] > 0
     assert by_file == by_api, differences(both, table)
 

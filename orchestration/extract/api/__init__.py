@@ -15,6 +15,7 @@ import duckdb
 
 from orchestration.extract.files import TableResult
 from orchestration.settings import Connection
+from orchestration.vendors.wire import Patience
 
 Report = Callable[[str], None]
 """Takes one line on how far an extract has come, such as `orders: 12,000 of 40,000`."""
@@ -31,12 +32,14 @@ class Extract(Protocol):
         moment: datetime,
         full: bool,
         report: Report,
+        *,
+        patience: Patience | None = None,
     ) -> list[TableResult]:
         """One result a raw table.
 
         `moment` (naive UTC) becomes `_loaded_at`; `full` asks for everything again instead of
-        what changed since the stored cursors. Raises `HealthError` when the vendor cannot be read;
-        what landed before stays.
+        what changed since the stored cursors; `patience` None is the source's own. Raises
+        `HealthError` when the vendor cannot be read; what landed before stays.
         """
 
 

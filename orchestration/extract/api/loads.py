@@ -54,9 +54,12 @@ def warehouse_path(connection: duckdb.DuckDBPyConnection) -> Path:
     return Path(row[0])
 
 
-def spool_path(warehouse: Path, source: str, shop_id: str, stream: str) -> Path:
-    """Where a stream's answers are kept until they have landed; the folder may not be there yet."""
-    return warehouse.parent / "spool" / source / shop_id / stream
+def spool_path(warehouse: Path, source: str, shop_id: str, *stream: str) -> Path:
+    """Where a stream's answers are kept until they have landed; the folder may not be there yet.
+
+    Without a stream, the folder of all streams of a shop.
+    """
+    return Path(warehouse.parent, "spool", source, shop_id, *stream)
 
 
 def spool_folder(warehouse: Path, source: str, shop_id: str, stream: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from orchestration.errors import HealthError
-from orchestration.extract.api import EXTRACTORS, Report, extractor
+from orchestration.extract.api import EXTRACTORS, Report, extractor, loads
 from orchestration.extract.files import MEMORY_LIMIT, TableResult
 from orchestration.settings import Connection, Settings, variables
+from orchestration.vendors.wire import Patience
 from orchestration.warehouse import connect
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -70,11 +72,13 @@ def extract_all(
     *,
     full: bool = False,
     loaded_at: datetime | None = None,
+    patience: Patience | None = None,
 ) -> list[TableResult]:
     """Extract from each connection in turn; one result a raw table, all shops together.
 
     A connection that fails is told in a result of its own (`error`, no table) and stops no other.
-    `loaded_at` (UTC when naive; now when left out) is the `_loaded_at` of all rows.
+    `loaded_at` (UTC when naive; now when left out) is the `_loaded_at` of all rows,
+    `patience` how long a vendor is waited for (None: as long as each source thinks right).
     """
     moment = loaded_at or datetime.now(UTC)
     if moment.tzinfo:
@@ -91,7 +95,12 @@ def extract_all(
 
             try:
                 results += extractor(target.destination)(
-                    target, target.shop_id, connection, moment, full, tell
+                    target, target.shop_id, connection, moment, full, tell, patience=patience
+                )
+                # All of it has landed, and there are people in it.
+                shutil.rmtree(
+                    loads.spool_path(warehouse, target.destination, target.shop_id),
+                    ignore_errors=True,
                 )
             except HealthError as error:
                 results.append(

@@ -48,10 +48,11 @@ def extract(
     full: bool,
     report: Report,
     *,
-    patience: wire.Patience = PATIENCE,
+    patience: wire.Patience | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[TableResult]:
     """Bring what is new of a shop into the raw tables; see `orchestration.extract.api.Extract`."""
+    patience = patience or PATIENCE
     scopes = ", ".join(documents.SCOPES)
     api = AdminApi(connection, patience, need=f"the scopes {scopes}", sleep=sleep)
     try:

@@ -13,7 +13,8 @@ from orchestration.extract.api import Report
 from orchestration.settings import is_loopback
 from orchestration.vendors import pace, wire
 
-CHUNK = 1 << 20
+BYTES_BETWEEN_LINES = 4_000_000
+"""How often progress is told."""
 
 
 class Gone(wire.Stopped):
@@ -85,11 +86,14 @@ def _attempt(
             return 0.0, "could not be taken up"
         if status not in (200, 206):
             raise wire.Stopped(f"{who}: the download of a result was answered {status}.")
+        shown = 0
         with target.open("ab" if status == 206 else "wb") as file:
-            for chunk in response.iter_bytes(CHUNK):
-                file.write(chunk)
-                if size:
-                    report(f"{file.tell() / 1e6:,.1f} of {size / 1e6:,.1f} MB fetched")
+            # As it comes: a larger piece would be lost whole when the connection breaks within it.
+            for piece in response.iter_raw():
+                file.write(piece)
+                if size and (file.tell() >= shown + BYTES_BETWEEN_LINES or file.tell() == size):
+                    shown = file.tell()
+                    report(f"{shown / 1e6:,.1f} of {size / 1e6:,.1f} MB fetched")
     have = _size(target)
     if size is not None and have != size:
         return None, f"brought {have:,} bytes, not {size:,}"
