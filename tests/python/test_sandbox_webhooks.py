@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from sandbox_shop import SHOP, rows
 
+from orchestration.extract.files import load_directory
+from orchestration.receive import inbox
+from orchestration.receive.landing import land_inbox
 from orchestration.sandbox.server import Delivery, Sandbox, deliveries, running
 
 
@@ -82,5 +86,63 @@ def test_each_is_signed_and_named_for_good(sandbox: Sandbox) -> None:
 
 
 def test_a_topic_that_is_not_sent_is_an_error(sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match="orders/create"):
-        list(deliveries(sandbox, SHOP, ["orders/create"]))
+    with pytest.raises(ValueError, match="orders/paid"):
+        list(deliveries(sandbox, SHOP, ["orders/paid"]))
+
+
+# --- orders and customers, told as well ----------------------------------------------------------
+
+# What a webhook tells of each table, as `docs/webhooks.md` has it; enums are told in small letters.
+TOLD = {
+    "orders": "order_id, customer_id, coalesce(email, ''), created_at, "
+    "coalesce(processed_at, created_at), updated_at, "
+    "cancelled_at, is_test, lower(financial_status), lower(fulfillment_status), currency_code, "
+    "presentment_currency_code, subtotal_amount, discount_amount, tax_amount, shipping_amount, "
+    "total_amount, shipping_country_code, shipping_postal_code, payment_gateways, discount_codes, "
+    "source_name, tags",
+    "order_lines": "order_line_id, order_id, product_id, variant_id, sku, title, vendor, quantity, "
+    "unit_price_amount, discount_amount, is_gift_card, offer_id, offer_kind",
+    "refunds": "refund_id, order_id, created_at",
+    "refund_lines": "refund_line_id, refund_id, order_line_id, quantity, subtotal_amount, "
+    "tax_amount",
+    "fulfillments": "fulfillment_id, order_id, created_at, status",
+    "customers": "customer_id, email, phone, first_name, last_name, created_at, updated_at, "
+    "default_country_code, default_postal_code",
+}
+
+
+def test_orders_and_customers_told_by_webhooks_are_those_of_the_drop(
+    sandbox: Sandbox, drop: Path, tmp_path: Path
+) -> None:
+    moment = datetime(2026, 11, 2, 12)
+    by_files, by_webhooks = tmp_path / "files.duckdb", tmp_path / "webhooks.duckdb"
+    load_directory(drop, by_files, loaded_at=moment)
+    folder = inbox.inbox_folder(by_webhooks)
+    # Every fourth of them: each is synced to disk.
+    found = list(deliveries(sandbox, SHOP, ["orders/updated", "customers/update"]))[::4]
+    for headers, body in found:
+        kept = inbox.Delivery(
+            source="shopify",
+            shop_id=SHOP,
+            topic=headers["X-Shopify-Topic"],
+            delivery_id=headers["X-Shopify-Webhook-Id"],
+            triggered_at=headers["X-Shopify-Triggered-At"],
+            received_at="2026-11-02T12:00:00+00:00",
+            body=body.decode(),
+        )
+        inbox.keep(folder, kept)
+    land_inbox(by_webhooks, loaded_at=moment)
+    with duckdb.connect() as connection:
+        for name, path in (("files", by_files), ("webhooks", by_webhooks)):
+            connection.execute(f"attach '{path}' as {name} (read_only)")
+        counts = {}
+        for table, columns in TOLD.items():
+            told, there = (
+                f"select {columns} from {name}.raw_shopify.{table} where shop_id = '{SHOP}'"
+                for name in ("webhooks", "files")
+            )
+            counts[table] = connection.execute(f"select count(*) from ({told})").fetchall()[0][0]
+            assert connection.execute(f"{told} except all {there}").fetchall() == [], table
+    assert counts["orders"] + counts["customers"] == len(found)
+    assert min(counts.values()) > 20
+    assert counts["order_lines"] > counts["orders"]

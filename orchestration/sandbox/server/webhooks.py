@@ -1,7 +1,7 @@
 """The webhooks of a pretended shop: what its API cannot tell, signed to be sent.
 
 Topics, headers and bodies are as Shopify publishes them. A merge and an erasure are told in this
-way alone.
+way alone; orders and customers can be told as well, each as it is now.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orchestration.sandbox.server import payloads
+from orchestration.sandbox.server.shopify.rows import Row, Rows
 from orchestration.sandbox.server.state import Sandbox
 
 API_VERSION = "2026-07"
 
 # What a shop of the drop is told of when nothing else is asked: what the API cannot tell.
 TOPICS = ("customers/merge", "customers/redact")
+
+# What is told: a name that tells it from others, when it happened (UTC), and the body.
+Told = tuple[str, datetime, dict[str, Any]]
 
 _FORMER = """
 select customer_id, email, phone, merged_into_customer_id, redacted_at, updated_at
@@ -87,7 +92,7 @@ def _former(sandbox: Sandbox, shop: str, which: str) -> list[dict[str, Any]]:
     return sandbox.drop.rows(_FORMER.format(customers=customers, which=which), [shop])
 
 
-def _merges(sandbox: Sandbox, shop: str) -> Iterator[tuple[str, datetime, dict[str, Any]]]:
+def _merges(sandbox: Sandbox, shop: str) -> Iterator[Told]:
     for row in _former(sandbox, shop, "merged_into_customer_id"):
         kept, gone = row["merged_into_customer_id"], row["customer_id"]
         yield (
@@ -103,7 +108,7 @@ def _merges(sandbox: Sandbox, shop: str) -> Iterator[tuple[str, datetime, dict[s
         )
 
 
-def _redactions(sandbox: Sandbox, shop: str) -> Iterator[tuple[str, datetime, dict[str, Any]]]:
+def _redactions(sandbox: Sandbox, shop: str) -> Iterator[Told]:
     orders = sandbox.drop.table("shopify", "orders")
     for row in _former(sandbox, shop, "redacted_at"):
         found = sandbox.drop.query(_ORDERED.format(orders=orders), [shop, row["customer_id"]])
@@ -114,18 +119,31 @@ def _redactions(sandbox: Sandbox, shop: str) -> Iterator[tuple[str, datetime, di
                 "shop_id": _number(shop),
                 "shop_domain": f"{shop}.myshopify.com",
                 "customer": {
-                    "id": _id(row["customer_id"]),
+                    "id": payloads.number(row["customer_id"]),
                     "email": row["email"],
                     "phone": row["phone"],
                 },
-                "orders_to_redact": [_id(order_id) for (order_id,) in found],
+                "orders_to_redact": [payloads.number(order_id) for (order_id,) in found],
             },
         )
 
 
-def _id(text: str) -> int | str:
-    """An id as webhooks have it, a number."""
-    return int(text) if text.isdecimal() else text
+def _orders(sandbox: Sandbox, shop: str) -> Iterator[Told]:
+    rows = Rows(sandbox.drop, shop)
+    for row in rows.orders.values():
+        yield _changed(row, row["order_id"], payloads.order(rows, row))
+
+
+def _customers(sandbox: Sandbox, shop: str) -> Iterator[Told]:
+    rows = Rows(sandbox.drop, shop)
+    for row in rows.customers.values():
+        yield _changed(row, row["customer_id"], payloads.customer(rows, row))
+
+
+def _changed(row: Row, object_id: str, content: dict[str, Any]) -> Told:
+    text = row["updated_at"] or row["created_at"]
+    moment = datetime.fromisoformat(text).replace(tzinfo=None) if text else datetime(1970, 1, 1)
+    return f"{object_id}-{text}", moment, content
 
 
 def _number(shop: str) -> int:
@@ -133,4 +151,9 @@ def _number(shop: str) -> int:
     return int.from_bytes(hashlib.sha256(shop.encode()).digest()[:4])
 
 
-_TOLD = {"customers/merge": _merges, "customers/redact": _redactions}
+_TOLD: dict[str, Callable[[Sandbox, str], Iterator[Told]]] = {
+    "customers/merge": _merges,
+    "customers/redact": _redactions,
+    "customers/update": _customers,
+    "orders/updated": _orders,
+}
