@@ -366,9 +366,10 @@ def test_a_bulk_mutation_runs_once_a_line_and_numbers_its_results(shop: Asked, d
 def test_a_bulk_mutation_wants_its_file_and_one_mutation(shop: Asked) -> None:
     (error,) = run(shop, "tmp/nowhere")["userErrors"]
     assert error["code"] == "NO_SUCH_FILE"
-    path = staged(shop, b"{}\nno json\n")
-    (error,) = run(shop, path)["userErrors"]
-    assert error["code"] == "INVALID_STAGED_UPLOAD_FILE"
+    for content in (b"{}\nno json\n", b"{}\n[1]\n"):
+        path = staged(shop, content)
+        (error,) = run(shop, path)["userErrors"]
+        assert error["code"] == "INVALID_STAGED_UPLOAD_FILE"
     (error,) = run(shop, path, "mutation { nonsense }")["userErrors"]
     assert error["code"] == "INVALID_MUTATION"
     put = {"resource": "IMAGE", "filename": "a", "mimeType": "b", "httpMethod": "PUT"}

@@ -14,7 +14,7 @@ from orchestration.sandbox.server.drop import Drop
 from orchestration.sandbox.server.faults import FaultPlan
 from orchestration.sandbox.server.store import Moment, Request, Seen, Sent, Store
 
-# Whoever is merged or redacted is no customer any more; the API tells of neither.
+# Whoever is merged or redacted can be written to no more.
 _CUSTOMERS = """
 select shop_id, customer_id from {0}
 where merged_into_customer_id is null and redacted_at is null order by all
@@ -28,14 +28,14 @@ class Sandbox:
     """The pretended vendors of several shops.
 
     `watch` is told of every request when it arrives, when its work is done and when its answer
-    has left. `bucket` is Shopify's (points, points restored a second), `limits` are Klaviyo's
-    (calls, seconds) of each job endpoint (none: no endpoint of Klaviyo has limits), `looks` is how
-    often a job is seen unfinished. `scopes` are what a vendor's credential may do, all when the
-    vendor is not named. `token_life` is how long a token lasts that Shopify gave for a client's id
-    and secret, in seconds; `approved` whether the app may see protected customer data.
-    `shows_former` says whether Shopify's lists still show the customers
-    whom the drop calls merged or redacted, as they were before: what took them away is told by
-    webhooks. What clients send is added to `sent` when that is a list.
+    has left; what clients send is added to `sent` when that is a list. `bucket` is Shopify's
+    (points, points restored a second), `limits` are Klaviyo's (calls, seconds) of each job
+    endpoint (none: no endpoint of Klaviyo has limits), `looks` is how often a job or a bulk
+    operation is seen unfinished. `scopes` are what a vendor's credential may do, all when the
+    vendor is not named; `approved` says whether the Shopify app may see protected customer data,
+    `token_life` how many seconds a token lasts that it got for its id and secret. `shows_former`
+    says whether Shopify's lists still show the customers whom the drop calls merged or redacted,
+    as they were before: what took them away is told by webhooks.
     """
 
     store: Store
@@ -72,8 +72,9 @@ class Sandbox:
     def from_drop(cls, directory: Path, *, journal: Path | None = None) -> Sandbox:
         """A sandbox of the shops of a file drop, `<directory>/<source>/<table>/*`.
 
-        Customers who were merged into another or redacted exist no more. Raises `HealthError`
-        when the drop has no customers and no profiles, or a file that is no table.
+        Customers who were merged into another or redacted can be read (see `shows_former`) and
+        not be written to. Raises `HealthError` when the drop has no customers and no profiles, or
+        a file that is no table.
         """
         drop = Drop(directory)
         people = {

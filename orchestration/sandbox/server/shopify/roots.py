@@ -10,7 +10,8 @@ from typing import Any
 from graphql import GraphQLError
 
 from orchestration.sandbox.server.faults import Fault
-from orchestration.sandbox.server.shopify import bulk, execute, metafields
+from orchestration.sandbox.server.shopify import bulk, execute
+from orchestration.sandbox.server.shopify import metafields as written
 from orchestration.sandbox.server.shopify.access import ALL, denied_in
 from orchestration.sandbox.server.shopify.operations import MOST_AT_ONCE, Operation, Operations
 from orchestration.sandbox.server.shopify.readers import gid
@@ -47,7 +48,7 @@ class Root:
 
     def customer(self, view: View, id: str) -> Row | None:
         """One customer."""
-        known = metafields.customer_id_of(self.sandbox, self.shop_id, id)
+        known = written.customer_id_of(self.sandbox, self.shop_id, id)
         return None if known is None else view.customer(known)
 
     def order(self, view: View, id: str) -> Row | None:
@@ -82,15 +83,15 @@ class Root:
 
     def metafieldsSet(self, view: View, metafields: list[dict[str, Any]]) -> Row:
         """Set metafields of customers."""
-        return _metafields.set_metafields(self.sandbox, self.shop_id, metafields)
+        return written.set_metafields(self.sandbox, self.shop_id, metafields)
 
     def metafieldsDelete(self, view: View, metafields: list[dict[str, Any]]) -> Row:
         """Delete metafields of customers."""
-        return _metafields.delete_metafields(self.sandbox, self.shop_id, metafields)
+        return written.delete_metafields(self.sandbox, self.shop_id, metafields)
 
     def metafieldDefinitionCreate(self, view: View, definition: dict[str, Any]) -> Row:
         """Say what type a metafield has."""
-        return _metafields.define_metafield(self.sandbox, self.shop_id, definition)
+        return written.define_metafield(self.sandbox, self.shop_id, definition)
 
     def tagsAdd(self, view: View, id: str, tags: list[str]) -> Row:
         """Add tags to a customer."""
@@ -112,12 +113,8 @@ class Root:
         store.know(name, self.shop_id, [customer_id])
         held = store.fields(name, self.shop_id, customer_id) or {}
         fields = {
-            "added": [
-                t for t in dict.fromkeys([*held.get("added", []), *added]) if t not in removed
-            ],
-            "removed": [
-                t for t in dict.fromkeys([*held.get("removed", []), *removed]) if t not in added
-            ],
+            "added": _joined(held.get("added", []), added, without=removed),
+            "removed": _joined(held.get("removed", []), removed, without=added),
         }
         store.write(name, self.shop_id, {customer_id: fields})
         view.forget_tags()
@@ -139,14 +136,13 @@ class Root:
 
     def bulkOperationRunQuery(self, view: View, query: str, groupObjects: bool) -> Row:
         """Begin a bulk query. The result is made at once; looking shows it under way first."""
-        stop = self._too_many("QUERY", "bulk query", "LIMIT_REACHED")
-        if stop is not None:
-            return stop
+        running = self.operations.busy(self.shop_id, "QUERY")
+        if len(running) >= MOST_AT_ONCE:
+            return _refused(_too_many("query", running[-1]))
         try:
             found = bulk.compiled(query)
         except bulk.Refused as refused:
-            error = _error(str(refused), ["query"], code="INVALID")
-            return {"bulkOperation": None, "userErrors": [error]}
+            return _refused(_error(str(refused), ["query"], code="INVALID"))
         document, _ = document_of(query)
         assert document is not None
         denied = denied_in(self.sandbox, document) is not None
@@ -157,32 +153,26 @@ class Root:
         self, view: View, mutation: str, stagedUploadPath: str, clientIdentifier: str | None = None
     ) -> Row:
         """Begin a bulk mutation: one run of the mutation for each line of the uploaded file."""
-        stop = self._too_many("MUTATION", "bulk mutation", "LIMIT_REACHED")
-        if stop is not None:
-            return stop
+        running = self.operations.busy(self.shop_id, "MUTATION")
+        if len(running) >= MOST_AT_ONCE:
+            return _refused(_too_many("mutation", running[-1]))
         raw = self.operations.uploads.get((self.shop_id, stagedUploadPath))
-        document, problems = document_of(mutation)
-        error = None
         if raw is None:
             words = "The JSONL file could not be found. Try uploading the file again."
-            error = _error(words, ["stagedUploadPath"], code="NO_SUCH_FILE")
-        elif document is None:
-            error = _error(problems[0]["message"], ["mutation"], code="INVALID_MUTATION")
-        elif len(root_fields(document)) != 1:
+            return _refused(_error(words, ["stagedUploadPath"], code="NO_SUCH_FILE"))
+        document, problems = document_of(mutation)
+        if document is None or len(root_fields(document)) != 1:
             words = "Mutation must have exactly one top-level field."
-            error = _error(words, ["mutation"], code="INVALID_MUTATION")
-        if error is not None or raw is None or document is None:
-            return {"bulkOperation": None, "userErrors": [error]}
+            words = problems[0]["message"] if problems else words
+            return _refused(_error(words, ["mutation"], code="INVALID_MUTATION"))
+        variables = _variables_of(raw)
+        if variables is None:
+            error = _error("The file is not JSONL.", None, code="INVALID_STAGED_UPLOAD_FILE")
+            return _refused(error)
         denied = denied_in(self.sandbox, document) is not None
-        texts = [] if denied else [text for text in raw.splitlines() if text.strip()]
         lines = []
-        for number, text in enumerate(texts):
-            try:
-                variables = json.loads(text)
-            except ValueError:
-                error = _error("The file is not JSONL.", None, code="INVALID_STAGED_UPLOAD_FILE")
-                return {"bulkOperation": None, "userErrors": [error]}
-            result = execute.run(document, variables, view, self)
+        for number, given in enumerate([] if denied else variables):
+            result = execute.run(document, given, view, self)
             line: Row = {"data": result.data}
             if result.errors:
                 line["errors"] = [{"message": problem.message} for problem in result.errors]
@@ -194,10 +184,7 @@ class Root:
         """Cancel a bulk operation that still runs."""
         operation = self.operations.find(self.shop_id, id)
         if operation is None:
-            return {
-                "bulkOperation": None,
-                "userErrors": [_error("Bulk operation not found", ["id"])],
-            }
+            return _refused(_error("Bulk operation not found", ["id"]))
         if not operation.running:
             words = "A bulk operation cannot be canceled when it is " + operation.status.lower()
             return {"bulkOperation": operation.shown(), "userErrors": [_error(words, ["id"])]}
@@ -223,15 +210,6 @@ class Root:
             )
         return {"stagedTargets": targets, "userErrors": []}
 
-    def _too_many(self, kind: str, what: str, code: str) -> Row | None:
-        running = self.operations.busy(self.shop_id, kind)
-        if len(running) < MOST_AT_ONCE:
-            return None
-        words = (
-            f"A {what} operation for this app and shop is already in progress: {running[-1].gid}."
-        )
-        return {"bulkOperation": None, "userErrors": [_error(words, None, code=code)]}
-
     def _begun(self, kind: str, query: str, lines: list[str], roots: int, denied: bool) -> Row:
         operation = self.operations.begin(
             self.shop_id,
@@ -246,8 +224,26 @@ class Root:
         return {"bulkOperation": operation.shown(), "userErrors": []}
 
 
-# Arguments of the methods above are called as the schema calls them, which hides the module.
-_metafields = metafields
+def _joined(held: list[str], more: list[str], *, without: list[str]) -> list[str]:
+    return [tag for tag in dict.fromkeys([*held, *more]) if tag not in without]
+
+
+def _variables_of(raw: bytes) -> list[dict[str, Any]] | None:
+    """The variables in the lines of a file; None when a line is no JSON object."""
+    try:
+        found = [json.loads(text) for text in raw.splitlines() if text.strip()]
+    except ValueError:
+        return None
+    return found if all(isinstance(given, dict) for given in found) else None
+
+
+def _too_many(kind: str, running: Operation) -> Row:
+    words = f"A bulk {kind} operation for this app and shop is already in progress: {running.gid}."
+    return _error(words, None, code="LIMIT_REACHED")
+
+
+def _refused(error: Row) -> Row:
+    return {"bulkOperation": None, "userErrors": [error]}
 
 
 def _error(message: str, where: list[str] | None, **more: Any) -> Row:
