@@ -20,6 +20,7 @@ from scripted_vendor import HASTY, Answer, Asked
 
 from orchestration.errors import HealthError
 from orchestration.extract.api import klaviyo
+from orchestration.extract.api.klaviyo import client
 
 MOMENT = datetime(2026, 11, 2, 12)
 METRICS = {"VIEWED": "Viewed Product", "CARTED": "Added to Cart"}
@@ -179,7 +180,7 @@ def test_what_is_asked_is_what_klaviyo_documents(warehouse):
             },
         ),
     ]
-    assert {a.headers["revision"] for a in asked} == {klaviyo.REVISION}
+    assert {a.headers["revision"] for a in asked} == {client.REVISION}
     assert {a.headers["authorization"].split()[0] for a in asked} == {"Klaviyo-API-Key"}
 
 
@@ -220,7 +221,7 @@ def test_a_used_up_window_is_waited_for(warehouse):
     ],
 )
 def test_the_wait_is_what_the_headers_say(headers, seconds):
-    assert klaviyo.rest(headers) == seconds
+    assert client.rest(headers) == seconds
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_a_redirect_is_not_followed_with_the_key(warehouse):
 def test_a_proxy_is_for_vendors_alone(monkeypatch, url, proxy):
     monkeypatch.setenv("https_proxy", "http://proxy.example.com:8080")
     monkeypatch.setenv("no_proxy", "inside.example.com")
-    assert klaviyo._proxy(url) == proxy
+    assert client._proxy(url) == proxy
 
 
 def test_events_as_we_read_them_are_events_of_the_sdk():

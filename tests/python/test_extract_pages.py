@@ -176,6 +176,16 @@ def test_a_refused_key_is_said_once_and_without_the_key(vendor, warehouse):
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_a_key_that_the_vendor_repeats_is_not_repeated(vendor, warehouse):
+    # So placed that a cut after 300 characters would leave half of the key.
+    body = {"error": "x" * 278 + SECRET + " is what you sent"}
+    with pytest.raises(HealthError, match="answered 400") as stopped:
+        extract(vendor, lambda _: Answer(body, status=400), warehouse)
+    assert SECRET[:6] not in str(stopped.value)
+    assert "xxx…" in str(stopped.value)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_an_address_that_is_not_the_vendors_is_named(vendor, warehouse):
     with pytest.raises(HealthError, match=f"HEALTH_{vendor.upper()}_URL"):
         extract(vendor, lambda _: Answer({"said": "nothing here"}, status=404), warehouse)

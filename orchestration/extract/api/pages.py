@@ -20,6 +20,7 @@ from orchestration.errors import HealthError
 from orchestration.extract import landing
 from orchestration.extract.api import Report
 from orchestration.extract.api.loads import Told
+from orchestration.settings import Connection
 from orchestration.vendors import wire
 
 ADVICE = "Nothing of this stream has landed: run the extract again later."
@@ -171,6 +172,12 @@ def answered(
 ) -> httpx.Response:
     """The answer to one call, repeated while that can help."""
     return wire.call(who, patience, lambda: ask(cursor), advice=advice)
+
+
+def said(response: httpx.Response, connection: Connection, most: int = 300) -> str:
+    """What a vendor said, for a sentence, without the key in case it repeated it."""
+    secret = connection.secret.get_secret_value()
+    return wire.words(response, len(response.text)).replace(secret, "…")[:most]
 
 
 def objects_of(answer: Mapping[str, Any], member: str, who: str) -> list[Any]:

@@ -93,8 +93,7 @@ class Api:
     def __init__(self, connection: Connection, patience: wire.Patience) -> None:
         self.who = f"Postscript (shop {connection.shop_id})"
         self.patience = patience
-        self._url = connection.url
-        self._variable = connection.variable
+        self._connection = connection
         self._calls: list[float] = []
         self._client = wire.client(
             connection,
@@ -111,7 +110,7 @@ class Api:
         time.sleep(max(0.0, pace.window_wait(self._calls, LIMITS, time.monotonic())))
         self._calls.append(time.monotonic())
         del self._calls[: -LIMITS[0][0]]
-        return self._client.get(f"{self._url}/api/v2/{path}", params=arguments)
+        return self._client.get(f"{self._connection.url}/api/v2/{path}", params=arguments)
 
     def subscribers(self, page: int, start: datetime | None) -> httpx.Response:
         """A page of subscribers, counted from 1, of those changed since `start` (naive UTC).
@@ -127,11 +126,11 @@ class Api:
         if response.status_code in (401, 403):
             return (
                 f"{self.who} refused the key ({response.status_code}). Put a private API key "
-                f"(Postscript: Settings, API) into {self._variable}."
+                f"(Postscript: Settings, API) into {self._connection.variable}."
             )
         return (
             f"{self.who} answered {response.status_code}: check the address in "
-            f"HEALTH_POSTSCRIPT_URL. Postscript said: {wire.words(response)}"
+            f"HEALTH_POSTSCRIPT_URL. Postscript said: {pages.said(response, self._connection)}"
         )
 
 

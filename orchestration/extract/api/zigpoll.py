@@ -93,8 +93,7 @@ class Api:
         self.who = f"Zigpoll (shop {connection.shop_id})"
         self.patience = patience
         self._advice = advice
-        self._url = connection.url
-        self._variable = connection.variable
+        self._connection = connection
         # The bare key: Zigpoll takes no scheme before it.
         self._client = wire.client(
             connection, patience, {"Authorization": connection.secret.get_secret_value()}
@@ -106,18 +105,18 @@ class Api:
 
     def ask(self, path: str, **arguments: str | int) -> httpx.Response:
         """One answer."""
-        return self._client.get(f"{self._url}/{path}", params=arguments)
+        return self._client.get(f"{self._connection.url}/{path}", params=arguments)
 
     def refusal(self, response: httpx.Response) -> str:
         """The sentence about an answer other than 200."""
         if response.status_code in (401, 403, 422):
             return (
                 f"{self.who} refused the key ({response.status_code}). Put a private key "
-                f"(Zigpoll: Integrations, Private Keys) into {self._variable}."
+                f"(Zigpoll: Integrations, Private Keys) into {self._connection.variable}."
             )
         return (
             f"{self.who} answered {response.status_code}: check the address in "
-            f"HEALTH_ZIGPOLL_URL. Zigpoll said: {wire.words(response)}"
+            f"HEALTH_ZIGPOLL_URL. Zigpoll said: {pages.said(response, self._connection)}"
         )
 
     def listed(self, path: str, **arguments: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
@@ -146,8 +145,8 @@ class Api:
         _, accounts = self.listed("accounts")
         if len(accounts) != 1:
             raise wire.Stopped(
-                f"The key in {self._variable} opens {len(accounts)} Zigpoll accounts; one is "
-                "wanted. Make a key of the user who has this shop's account alone."
+                f"The key in {self._connection.variable} opens {len(accounts)} Zigpoll accounts; "
+                "one is wanted. Make a key of the user who has this shop's account alone."
             )
         return str(accounts[0].get("_id"))
 

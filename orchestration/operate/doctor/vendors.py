@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from orchestration.errors import HealthError
-from orchestration.extract.api import klaviyo, postscript, zigpoll
+from orchestration.extract.api import postscript, zigpoll
+from orchestration.extract.api.klaviyo.client import Api as Klaviyo
 from orchestration.extract.api.shopify import documents
 from orchestration.operate.doctor.check import Check, State
 from orchestration.settings import DESTINATIONS, Connection, Settings, shop_suffix
@@ -120,7 +121,7 @@ def _klaviyo(connection: Connection) -> Check:
     }
     held: list[str] = []
     missing: list[str] = []
-    api = klaviyo.Api(connection, PATIENCE)
+    api = Klaviyo(connection, PATIENCE)
     try:
         for scope, (stream, arguments) in reads.items():
             # The names of events come with events: without those there is nothing to find out.
