@@ -22,6 +22,7 @@ from scripted_vendor import Answer, Asked
 
 from orchestration.extract.api.shopify import documents
 from orchestration.operate.doctor import Check, State, examine, here, render, vendors
+from orchestration.sandbox.server import Sandbox, running
 from orchestration.settings import DESTINATIONS, Settings, variables
 
 SECRETS = {vendor: f"hush-{vendor}-0123456789" for vendor in DESTINATIONS}
@@ -284,6 +285,30 @@ def test_something_wrong_ends_with_one_and_a_sentence(monkeypatch):
     assert "Traceback" not in done.stdout + done.stderr
     # All is right but what is wrong: one sentence, and those of what this machine lacks.
     assert "acme, klaviyo:" not in flat
+
+
+def test_the_sandbox_is_in_good_health_by_token_and_by_app(monkeypatch, drop):
+    sandbox = Sandbox.from_drop(drop)
+    app = ("SHOPIFY_CLIENT_ID__HOSHI", "SHOPIFY_CLIENT_SECRET__HOSHI")
+    with running(sandbox) as urls:
+        for name, value in urls.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("SHOPIFY_ACCESS_TOKEN__HOSHI")
+        for name, value in zip(app, sandbox.client("hoshi"), strict=True):
+            monkeypatch.setenv(name, value)
+        good = examine(Settings())
+        monkeypatch.setenv(app[1], "another-secret")
+        bad = examine(Settings())
+    sandbox.close()
+    assert not [check for check in good if check.is_wrong]
+    fine = {(c.whose, c.what) for c in good if c.state is State.FINE}
+    assert fine >= {(shop, vendor) for shop in ("aurelia", "hoshi") for vendor in DESTINATIONS} - {
+        # The smaller shop asks nobody anything.
+        ("hoshi", "zigpoll")
+    }
+    (wrong,) = [check for check in bad if check.is_wrong]
+    assert (wrong.whose, wrong.what) == ("hoshi", "shopify")
+    assert "SHOPIFY_CLIENT_SECRET__HOSHI" in wrong.mend
 
 
 # --- this machine --------------------------------------------------------------------------------
