@@ -73,6 +73,13 @@ def test_a_search_compares_and_passes_over_what_it_does_not_know(shop: Asked, dr
     assert tail(edge["node"]["id"]) == one
 
 
+@pytest.mark.parametrize(("compared", "there"), [(">=", 1), (">", 0), ("<=", 1), ("<", 0), ("", 1)])
+def test_a_search_knows_its_bounds(shop: Asked, drop: Path, compared: str, there: int) -> None:
+    order, moment = rows(drop, "shopify/orders", "order_id, updated_at::timestamp::varchar")[100]
+    query = f"id:{order} updated_at:{compared}'{moment.replace(' ', 'T')}Z'"
+    assert len(shop.data(ORDERS, query=query)["orders"]["edges"]) == there
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

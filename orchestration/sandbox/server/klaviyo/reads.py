@@ -114,7 +114,11 @@ class Reads:
             return stop
         drop = self.sandbox.drop
         source = drop.table("klaviyo", "events")
-        table = drop.keep("klaviyo_timeline", f"select *, {METRIC_ID} as metric_id from {source}")
+        table = drop.keep(
+            "klaviyo_timeline",
+            f"select *, {METRIC_ID} as metric_id from {source} "
+            "order by shop_id, occurred_at, event_id",
+        )
         included = set(filter(None, request.query_params.get("include", "").split(",")))
         try:
             if included - {"metric", "profile", "attributions"}:
@@ -163,9 +167,11 @@ class Reads:
             where += " and profile_id not in (select unnest(?))"
             values.append(sorted(gone))
         way = "desc" if sort.startswith("-") else "asc"
+        order = f"order by {column} {way} nulls last, {key}"
+        # The page is found by its few small columns; whole rows are read of that page alone.
         page = self.sandbox.drop.rows(
-            f"select * from {table} where shop_id = ?{where} "
-            f"order by {column} {way} nulls last, {key} limit ? offset ?",
+            f"select * from {table} where rowid in (select rowid from {table} "
+            f"where shop_id = ?{where} {order} limit ? offset ?) {order}",
             [shop, *values, int(size) + 1, start],
         )
         following = None
