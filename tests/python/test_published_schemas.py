@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -39,10 +40,24 @@ from orchestration.sandbox.server.shopify.fields import FIELDS
 from orchestration.sandbox.server.shopify.schema import SCHEMA
 from orchestration.settings import Settings
 
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Says what was judged, whether or not the test passes and whichever worker runs it."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", file=sys.stderr, flush=True)
+
+    return say
+
+
 # --- the sandbox's schema is a part of the published one -----------------------------------------
 
 
-def test_every_type_field_argument_and_word_of_the_sandbox_is_published() -> None:
+def test_every_type_field_argument_and_word_of_the_sandbox_is_published(
+    tell: Callable[[str], None],
+) -> None:
     theirs = shopify_schema().type_map
     wrong, seen = [], 0
     for name, ours in SCHEMA.type_map.items():
@@ -55,7 +70,7 @@ def test_every_type_field_argument_and_word_of_the_sandbox_is_published() -> Non
             seen += count
             wrong += [f"{name}: {problem}"] if problem else []
     assert wrong == []
-    print(f"{len(SCHEMA.type_map)} types with {seen} fields, arguments and words are as published.")
+    tell(f"{len(SCHEMA.type_map)} types with {seen} fields, arguments and words are as published.")
     assert seen > 500
 
 
@@ -116,13 +131,13 @@ def test_every_field_of_the_sandbox_can_be_answered() -> None:
 # --- what this project sends ---------------------------------------------------------------------
 
 
-def test_every_document_that_is_written_down_is_published() -> None:
+def test_every_document_that_is_written_down_is_published(tell: Callable[[str], None]) -> None:
     found = _documents()
     wrong = {text: problems for text in found if (problems := document_problems(text))}
     assert wrong == {}
     deprecated = sorted({problem for text in found for problem in deprecated_fields(text)})
-    print(f"{len(found)} distinct documents of the modules are as Shopify publishes them.")
-    print("Deprecated fields among them:", *deprecated or ["none"], sep="\n  ")
+    tell(f"{len(found)} distinct documents of the modules are as Shopify publishes them.")
+    tell("\n  ".join(["Deprecated fields among them:", *(deprecated or ["none"])]))
     assert len(found) >= 10
 
 
@@ -188,7 +203,9 @@ def _emptied(desired: Any) -> Any:
     }
 
 
-def test_all_that_was_sent_to_shopify_is_published(sent: list[Sent]) -> None:
+def test_all_that_was_sent_to_shopify_is_published(
+    sent: list[Sent], tell: Callable[[str], None]
+) -> None:
     texts, variables = set(), set()
     for request in sent:
         if request.destination != "shopify" or not request.path.endswith("graphql.json"):
@@ -201,12 +218,14 @@ def test_all_that_was_sent_to_shopify_is_published(sent: list[Sent]) -> None:
         if "bulkOperationRunQuery" in asked["query"]:
             assert document_problems(given["query"]) == []
             texts.add(given["query"])
-    print(f"Sent to Shopify: {len(texts)} distinct documents, {len(variables)} sets of variables.")
+    tell(f"Sent to Shopify: {len(texts)} distinct documents, {len(variables)} sets of variables.")
     assert len(texts) >= 8
     assert any("metafieldsDelete" in text for text in texts)
 
 
-def test_all_that_was_sent_to_klaviyo_is_published(sent: list[Sent]) -> None:
+def test_all_that_was_sent_to_klaviyo_is_published(
+    sent: list[Sent], tell: Callable[[str], None]
+) -> None:
     bodies, queries = set(), set()
     for request in sent:
         if request.destination != "klaviyo":
@@ -219,7 +238,7 @@ def test_all_that_was_sent_to_klaviyo_is_published(sent: list[Sent]) -> None:
             parameters = dict(parse_qsl(request.query))
             assert klaviyo_query_problems(path, parameters) == []
             queries.add((path, *sorted(parameters.keys() - {"page[cursor]"})))
-    print(f"Sent to Klaviyo: {len(bodies)} distinct bodies, {len(queries)} kinds of reads.")
+    tell(f"Sent to Klaviyo: {len(bodies)} distinct bodies, {len(queries)} kinds of reads.")
     assert len(bodies) >= 2
     assert {path for path, *_ in queries} >= {"profiles", "events"}
 

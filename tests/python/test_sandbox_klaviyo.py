@@ -117,6 +117,19 @@ def test_newest_first_and_a_range_from_both_ends(shop: Asked) -> None:
     assert found[0] < "2026-10-05T00:00:00"
 
 
+@pytest.mark.parametrize(
+    ("operator", "there"),
+    [("greater-or-equal", 1), ("greater-than", 0), ("less-or-equal", 1), ("less-than", 0)],
+)
+def test_a_filter_knows_its_bounds(shop: Asked, drop: Path, operator: str, there: int) -> None:
+    columns = "event_id, profile_id, occurred_at::timestamp::varchar"
+    event, profile, moment = rows(drop, "klaviyo/events", columns)[100]
+    at = f"{moment.replace(' ', 'T')}Z"
+    path = f'events?page[size]=1000&filter=equals(profile_id,"{profile}"),{operator}(datetime,{at})'
+    found = [e["id"] for page in pages(shop, path) for e in page["data"]]
+    assert found.count(event) == there
+
+
 def test_metrics_are_named_once(shop: Asked, drop: Path) -> None:
     answer = shop.klaviyo("metrics").json()
     GetMetricResponseCollectionCompoundDocument.model_validate(answer)
