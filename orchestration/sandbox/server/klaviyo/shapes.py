@@ -5,11 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 # What the id of a metric is in SQL; `metric` makes the same six letters of a name.
 METRIC_ID = "upper(substr(md5(metric_name), 1, 6))"
+
+_RELATED = """
+case when {0} is not null then json_object(
+    'data', json_object('type', '{1}', 'id', {0}),
+    'links', json_object(
+        'self', base || 'events/' || event_id || '/relationships/{1}',
+        'related', base || 'events/' || event_id || '/{1}'
+    )
+) end
+"""
+# An event as the text of its JSON, made in SQL: there are a thousand to a page. `base` is the
+# address of the API. Klaviyo has an event's id and value among its properties.
+EVENT = f"""
+json_object(
+    'type', 'event',
+    'id', event_id,
+    'attributes', json_object(
+        'timestamp', epoch(occurred_at)::bigint,
+        'event_properties', json_merge_patch(
+            coalesce(properties, '{{}}'),
+            json_object('$event_id', unique_id, '$value', value::double)
+        ),
+        'datetime', replace(occurred_at::varchar, ' ', 'T') || '+00:00',
+        'uuid', md5(event_id)::uuid
+    ),
+    'relationships', json_merge_patch('{{}}', json_object(
+        'profile', {_RELATED.format("profile_id", "profile")},
+        'metric', {_RELATED.format("metric_id", "metric")}
+    )),
+    'links', json_object('self', base || 'events/' || event_id)
+)::varchar
+"""
 
 
 def _moment(value: datetime | None) -> str | None:
@@ -76,41 +108,6 @@ def _subscriptions(row: Mapping[str, Any]) -> dict[str, Any]:
             }
         },
     }
-
-
-def event(row: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """An event, with its id and value among its properties as Klaviyo has them."""
-    properties = json.loads(row["properties"] or "{}")
-    if row["unique_id"] is not None:
-        properties["$event_id"] = row["unique_id"]
-    if row["value"] is not None:
-        properties["$value"] = float(row["value"])
-    links = f"{base}events/{row['event_id']}"
-    related = {"profile": row["profile_id"], "metric": row["metric_id"]}
-    return {
-        "type": "event",
-        "id": row["event_id"],
-        "attributes": {
-            "timestamp": int(row["occurred_at"].replace(tzinfo=UTC).timestamp()),
-            "event_properties": properties,
-            "datetime": _moment(row["occurred_at"]),
-            "uuid": _uuid(row["event_id"]),
-        },
-        "relationships": {
-            name: {
-                "data": {"type": name, "id": found},
-                "links": {"self": f"{links}/relationships/{name}", "related": f"{links}/{name}"},
-            }
-            for name, found in related.items()
-            if found is not None
-        },
-        "links": {"self": links},
-    }
-
-
-def _uuid(event_id: str) -> str:
-    digest = hashlib.md5(event_id.encode(), usedforsecurity=False).hexdigest()
-    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
 
 
 def metric(name: str, base: str) -> dict[str, Any]:
