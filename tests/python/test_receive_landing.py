@@ -329,6 +329,16 @@ def test_a_merge_points_to_the_survivor_and_keeps_the_rest(shop: Shop) -> None:
     assert after == before | {"merged_into_customer_id": "13", "_loaded_at": NOON}
 
 
+def test_a_merge_does_not_bring_back_what_an_update_beside_it_changed(shop: Shop) -> None:
+    shop.extract("customers", CUSTOMER, at=datetime(2026, 5, 1, 1))
+    fresh = customer(12, updated_at=CUSTOMER["updated_at"])
+    shop.send("customers/update", fresh, "2026-05-02T00:00:00Z")
+    shop.send("customers/merge", merge(gone=12, kept=13), "2026-05-03T00:00:00Z")
+    shop.land()
+    row = shop.row("shopify.customers")
+    assert (row["email"], row["merged_into_customer_id"]) == ("bob@biller.com", "13")
+
+
 @pytest.mark.parametrize("status", ["failed", "in_progress", "requested"])
 def test_a_merge_that_is_not_complete_changes_nothing(shop: Shop, status: str) -> None:
     shop.extract("customers", CUSTOMER, at=datetime(2026, 5, 1, 1))
