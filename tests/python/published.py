@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,14 @@ def _archive() -> Path | None:
     with (folder / "fetch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_whole(target) and shutil.which("npm"):
-            subprocess.run(
-                ["npm", "pack", PACKAGE, "--ignore-scripts", "--silent"],
-                cwd=folder,
-                check=False,
-                capture_output=True,
-                timeout=300,
-            )
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(
+                    ["npm", "pack", PACKAGE, "--ignore-scripts", "--silent"],
+                    cwd=folder,
+                    check=False,
+                    capture_output=True,
+                    timeout=300,
+                )
     return target if _is_whole(target) else None
 
 
