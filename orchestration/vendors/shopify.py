@@ -40,7 +40,7 @@ class AdminApi:
         self._seen_at = 0.0
         self._cost = cost
         self.calls = 0
-        self._tokens = Tokens(connection, patience)
+        self._tokens = Tokens(connection, patience, advice=advice)
         self._client = wire.client(connection, patience, {"Accept": "application/json"})
 
     def close(self) -> None:

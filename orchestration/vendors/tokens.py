@@ -25,10 +25,12 @@ class Tokens:
         connection: Connection,
         patience: wire.Patience,
         *,
+        advice: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._patience = patience
+        self._advice = advice
         self._clock = clock
         self._token: str | None = None
         self._ends_at = 0.0
@@ -64,7 +66,7 @@ class Tokens:
             def request() -> httpx.Response:
                 return client.post(url, data=form)
 
-            response = wire.call(who, self._patience, request)
+            response = wire.call(who, self._patience, request, advice=self._advice)
         # What Shopify says is not repeated: it could hold what was sent.
         if response.status_code != 200:
             suffix = connection.variable.partition("__")[2]
