@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 import uvicorn
@@ -29,7 +30,8 @@ from webhooks import SECRET, headers, order, text
 
 from orchestration.receive import app, inbox
 from orchestration.receive.landing import land_inbox
-from orchestration.settings import settings
+from orchestration.sandbox.server import Sandbox, deliveries
+from orchestration.settings import settings, shop_suffix
 
 ADDRESS = "/webhooks/shopify/aurelia"
 ANSWER = text({"_id": "a1", "response": "A gift"})
@@ -451,6 +453,43 @@ def test_it_serves_until_it_is_told_to_end_and_says_nothing_secret(
     assert receiver.process.returncode == 0, err
     assert "secret" not in (out + err).replace("secret_", "")
     assert len(kept(warehouse)) == 2
+
+
+def test_what_the_sandbox_sends_is_what_the_file_drop_says(
+    health: Callable[..., subprocess.CompletedProcess[str]], drop: Path, warehouse: Path
+) -> None:
+    """Merges and erasures, over HTTP and by the commands, where an extract knows of neither."""
+    marks = "select shop_id, customer_id, merged_into_customer_id, redacted_at"
+    health("load", str(drop), "--loaded-at", "2026-11-02T12:00:00", warehouse=warehouse)
+    with duckdb.connect(str(warehouse)) as connection:
+        told = connection.execute(f"{marks} from raw_shopify.customers order by all").fetchall()
+        connection.execute(
+            "update raw_shopify.customers set merged_into_customer_id = null, redacted_at = null"
+        )
+    sandbox = Sandbox.from_drop(drop)
+    shops = sandbox.shops("shopify")
+    secrets = {
+        f"SHOPIFY_WEBHOOK_SECRET{shop_suffix(shop)}": sandbox.webhook_secret(shop) for shop in shops
+    }
+    receiver = Receiver(warehouse, **secrets)
+    try:
+        for shop in shops:
+            address = f"{receiver.base}/webhooks/shopify/{shop}"
+            with httpx.Client(trust_env=False) as client:
+                for sent, body in deliveries(sandbox, shop):
+                    assert client.post(address, content=body, headers=sent).status_code == 200
+    finally:
+        receiver.end(signal.SIGTERM)
+        sandbox.close()
+    shown = health("land", warehouse=warehouse).stdout
+    assert "shopify.customers" in shown
+    assert "privacy requests wait for a person" in shown
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        landed = connection.execute(f"{marks} from raw_shopify.customers order by all").fetchall()
+    assert landed == told
+    assert len({row[2] for row in told}) > 1
+    assert len({row[3] for row in told}) > 1
+    assert kept(warehouse) == []
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
