@@ -168,6 +168,13 @@ def build(
     stale: Annotated[
         bool, typer.Option("--stale", help="Score the days again that late data would change.")
     ] = False,
+    as_known: Annotated[
+        str | None,
+        typer.Option(help="From what had landed by this moment (ISO 8601), in the file of --into."),
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A new warehouse for what --as-known scores.")
+    ] = None,
 ) -> None:
     """Score a day or a window of days; the latest complete day when none is given."""
     from orchestration.transform.build import BuildRequest
@@ -190,12 +197,21 @@ def build(
         full_refresh,
         tuple(scorecard or ()),
     )
-    result = run(request, settings().warehouse_path, console)
+    warehouse = settings().warehouse_path
+    if (as_known is None) != (into is None):
+        raise HealthError("--as-known and --into go together: a moment, and a new file.")
+    if as_known and into:
+        from orchestration.operate.as_known import build_as_known
+
+        moment = parse_moment(as_known)
+        result, warehouse = build_as_known(request, moment, warehouse, into, console), into
+    else:
+        result = run(request, warehouse, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/yellow] {warning}")
     from orchestration.operate.summary import buckets
 
-    console.print(buckets(settings().warehouse_path, request.last_day))
+    console.print(buckets(warehouse, request.last_day))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import duckdb
 
+from orchestration.extract import earlier
 from orchestration.extract.contract import Table
 
 MAX_REJECTED_CONTENT = 65_536
@@ -205,6 +206,16 @@ def _complete(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -
     if not table.lasting:
         return 0
     columns = [quoted(c) for c in table.lasting]
+    says_more = (
+        f"{_on_key(table)} "
+        f"and ({' or '.join(f'(t.{c} is null and s.{c} is not null)' for c in columns)})"
+    )
+    earlier.keep(
+        connection,
+        table,
+        f"select t.rowid as old_row, s._loaded_at as at "
+        f"from {_relation(table)} as t, {stage} as s where {says_more}",
+    )
     completed = scalar(
         connection,
         f"""
@@ -212,8 +223,7 @@ def _complete(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -
         set {", ".join(f"{c} = coalesce(t.{c}, s.{c})" for c in columns)},
             _loaded_at = greatest(t._loaded_at, s._loaded_at)
         from {stage} as s
-        where {_on_key(table)}
-            and ({" or ".join(f"(t.{c} is null and s.{c} is not null)" for c in columns)})
+        where {says_more}
         """,
     )
     if completed:
@@ -253,7 +263,8 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
 
     Of several rows with one key the later `version_column` wins (null is the earliest), then the
     later `_loaded_at`, then the greater content. A staged row whose content is already stored
-    changes nothing, not even `_loaded_at`. The stage is spent afterwards.
+    changes nothing, not even `_loaded_at`. A row that is replaced is kept as an earlier version
+    (`earlier`). The stage is spent afterwards.
 
     A `lasting` column is the exception: where the winner says nothing in it, what the loser says
     stands. A row with only its key and such a column tells that and changes nothing else.
@@ -293,6 +304,13 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     changed = scalar(connection, "select count(target_row) from landing_verdict")
     new = scalar(connection, "select count(*) from landing_verdict") - changed
     if changed:
+        earlier.keep(
+            connection,
+            table,
+            "select v.target_row as old_row, s._loaded_at as at "
+            f"from landing_verdict as v inner join {rows} as s on v.stage_row = s.rowid "
+            "where v.target_row is not null",
+        )
         connection.execute(
             f"delete from {target} where rowid in "
             "(select target_row from landing_verdict where target_row is not null)"
@@ -303,7 +321,10 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
             "where rowid in (select stage_row from landing_verdict)"
         )
     connection.execute("drop table landing_verdict")
-    return Merged(new=new, changed=changed + _complete(connection, table, rows))
+    completed = _complete(connection, table, rows)
+    if changed or completed:
+        earlier.erase(connection, table)
+    return Merged(new=new, changed=changed + completed)
 
 
 def create_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
