@@ -26,6 +26,7 @@ from orchestration.extract.contract import Table, tables
 from orchestration.extract.files import TableResult, load_directory
 from orchestration.extract.readers import format_of
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.receive.landing import land_inbox
 from orchestration.settings import settings
 from orchestration.transform.assets import OWNERS, POOL
 from orchestration.warehouse import connect
@@ -199,6 +200,8 @@ def make_landing_assets(sources: Mapping[str, Any]) -> AssetsDefinition:
             else:
                 context.log.info(f"There is no file in {folder}: nothing to load.")
             brought = extracted(context, warehouse)
+            # Also without the sensor: what came by webhook is part of the day.
+            results = [*results, *land_inbox(warehouse)]
             zones = shop_zones(warehouse)
         failed = {r.source: r.error for r in brought if r.error}
         for error in (r.error for r in (*results, *brought) if r.error):
