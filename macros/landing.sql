@@ -3,13 +3,15 @@
 {% macro ensure_landing_tables() -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'compile', 'show', 'seed') -%}
         {%- set schemas = [] -%}
-        {%- for node in graph.sources.values() -%}
+        {#- What somebody else keeps is theirs: nothing is made in it. -#}
+        {%- set nodes = graph.sources.values() | rejectattr('loader', 'equalto', 'fivetran') | list -%}
+        {%- for node in nodes -%}
             {%- if node.schema not in schemas -%}{%- do schemas.append(node.schema) -%}{%- endif -%}
         {%- endfor -%}
         {%- for schema in schemas | sort -%}
             {%- do run_query('create schema if not exists ' ~ schema) -%}
         {%- endfor -%}
-        {%- for node in graph.sources.values() | sort(attribute='unique_id') -%}
+        {%- for node in nodes | sort(attribute='unique_id') -%}
             {%- set columns = [] -%}
             {%- for column in node.columns.values() -%}
                 {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}

@@ -51,6 +51,81 @@ def load(
 
 
 @app.command()
+def extract(
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only from shopify, klaviyo, zigpoll or postscript. Repeatable."),
+    ] = None,
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Everything again, not only what changed.")
+    ] = False,
+    loaded_at: Annotated[
+        str | None, typer.Option(help="Load time to write, ISO 8601; now when left out.")
+    ] = None,
+) -> None:
+    """Bring what is new at the vendors into the raw tables."""
+    from orchestration.extract.api import run
+    from orchestration.extract.files import render_summary
+
+    found = run.connections(settings(), source or (), shop or ())
+    if not found:
+        raise HealthError(
+            "No vendor is configured. docs/connections.md tells which variables to set; "
+            "`health load` takes files instead."
+        )
+    moment = parse_moment(loaded_at) if loaded_at else None
+    with run.shown(console) as report:
+        results = run.extract_all(
+            found, settings().warehouse_path, report, full=full, loaded_at=moment
+        )
+    console.print(render_summary(results))
+    if any(r.error for r in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 lets the system pick a free one.")] = 8464,
+) -> None:
+    """Receive webhooks of Shopify and Zigpoll until Ctrl-C."""
+    from orchestration.receive.serve import serve as run
+
+    run(settings().warehouse_path, host=host, port=port, console=console)
+
+
+@app.command()
+def land(
+    loaded_at: Annotated[
+        str | None, typer.Option(help="Load time to write, ISO 8601; now when left out.")
+    ] = None,
+) -> None:
+    """Land the webhooks that were received."""
+    from orchestration.extract.files import render_summary
+    from orchestration.receive.landing import land_inbox
+
+    moment = parse_moment(loaded_at) if loaded_at else None
+    results = land_inbox(settings().warehouse_path, loaded_at=moment)
+    console.print(render_summary(results))
+    if any(r.error for r in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+) -> None:
+    """Which vendors are configured, reachable, and what they allow."""
+    from orchestration.operate.doctor import examine, render
+
+    checks = examine(settings(), shop or None)
+    console.print(render(checks))
+    if any(check.is_wrong for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Where the file drop is written.")],
     customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,
@@ -93,6 +168,13 @@ def build(
     stale: Annotated[
         bool, typer.Option("--stale", help="Score the days again that late data would change.")
     ] = False,
+    as_known: Annotated[
+        str | None,
+        typer.Option(help="From what had landed by this moment (ISO 8601), in the file of --into."),
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A new warehouse for what --as-known scores.")
+    ] = None,
 ) -> None:
     """Score a day or a window of days; the latest complete day when none is given."""
     from orchestration.transform.build import BuildRequest
@@ -115,12 +197,21 @@ def build(
         full_refresh,
         tuple(scorecard or ()),
     )
-    result = run(request, settings().warehouse_path, console)
+    warehouse = settings().warehouse_path
+    if (as_known is None) != (into is None):
+        raise HealthError("--as-known and --into go together: a moment, and a new file.")
+    if as_known and into:
+        from orchestration.operate.as_known import build_as_known
+
+        moment = parse_moment(as_known)
+        result, warehouse = build_as_known(request, moment, warehouse, into, console), into
+    else:
+        result = run(request, warehouse, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/yellow] {warning}")
     from orchestration.operate.summary import buckets
 
-    console.print(buckets(settings().warehouse_path, request.last_day))
+    console.print(buckets(warehouse, request.last_day))
 
 
 @app.command()
@@ -209,11 +300,16 @@ def sandbox(
         Path | None, typer.Option(help="Where to keep what was pushed over a restart.")
     ] = None,
     port: Annotated[int, typer.Option(help="0 lets the system pick a free one.")] = 0,
+    faults: Annotated[
+        str, typer.Option(help="What goes wrong, such as 429:0.1,500:0.05,drop:0.02,slow:0.05.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="The same seed fails the same requests.")] = 0,
 ) -> None:
-    """A pretend Klaviyo and Shopify on this machine, until Ctrl-C."""
-    from orchestration.sandbox.server import serve
+    """A pretend Shopify, Klaviyo, Zigpoll, Postscript and Slack on this machine, until Ctrl-C."""
+    from orchestration.sandbox.server import FaultPlan, serve
 
-    serve(directory, journal=journal, console=console, port=port)
+    plan = FaultPlan.parse(faults, seed=seed)
+    serve(directory, journal=journal, console=console, port=port, faults=plan)
 
 
 @app.command()

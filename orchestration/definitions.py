@@ -12,6 +12,7 @@ from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
 from orchestration.publish.assets import make_serving_asset
+from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
 from orchestration.transform.manifest import ensure_manifest
@@ -35,14 +36,16 @@ def define() -> Definitions:
     pushes = make_push_assets(guards)
 
     jobs = make_jobs(scored, serving)
+    land_webhooks = make_landing_job()
     fresh = (
         a.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=DAILY))
         for a in (scored, serving)
     )
     return Definitions(
         assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],
-        jobs=[*jobs.values(), *make_chores()],
+        jobs=[*jobs.values(), *make_chores(), land_webhooks],
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
+        sensors=[make_inbox_sensor(land_webhooks)],
         resources={"dbt": dbt_resource()},
         # Steps take turns anyway, and a process a step would import dbt and Dagster each time.
         executor=in_process_executor,

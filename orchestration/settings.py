@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -24,9 +24,9 @@ from orchestration.errors import HealthError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
-# What a destination's secret and address are called in the environment. Each may end in `__<SHOP>`
-# (the shop id in capitals, anything but letters and digits as `_`) to speak of one shop alone; an
-# address may contain `{shop}`.
+# What the secret and the address of a vendor are called in the environment, and the address when
+# none is said. Each variable may end in `__<SHOP>` (the shop id in capitals, anything but letters
+# and digits as `_`) to speak of one shop alone; an address may contain `{shop}`.
 DESTINATIONS = {
     "klaviyo": ("KLAVIYO_API_KEY", "HEALTH_KLAVIYO_URL", "https://a.klaviyo.com"),
     "shopify": (
@@ -34,18 +34,42 @@ DESTINATIONS = {
         "HEALTH_SHOPIFY_URL",
         "https://{shop}.myshopify.com/admin/api/2026-07/graphql.json",
     ),
+    "zigpoll": ("ZIGPOLL_API_KEY", "HEALTH_ZIGPOLL_URL", "https://v1.zigpoll.com"),
+    "postscript": ("POSTSCRIPT_API_KEY", "HEALTH_POSTSCRIPT_URL", "https://api.postscript.io"),
+    "slack": ("SLACK_BOT_TOKEN", "HEALTH_SLACK_URL", "https://slack.com/api"),
 }
+
+# Those that the push writes customers' scores to.
+PUSHED = ("klaviyo", "shopify")
+
+# A Shopify app has, instead of a token that stays, an id and a secret that tokens are asked with.
+CLIENT_ID = "SHOPIFY_CLIENT_ID"
+CLIENT_SECRET = "SHOPIFY_CLIENT_SECRET"  # noqa: S105
+
+# Shopify signs the webhooks of an app with its client secret, those of a shop with a key of theirs.
+WEBHOOK_SECRETS = ("SHOPIFY_WEBHOOK_SECRET", CLIENT_SECRET, "ZIGPOLL_WEBHOOK_SECRET")
+
+
+def variables(destination: str) -> tuple[str, ...]:
+    """The names of all variables that speak of a vendor, without a shop's suffix."""
+    secret, url, _ = DESTINATIONS[destination]
+    return (secret, url, *((CLIENT_ID, CLIENT_SECRET) if destination == "shopify" else ()))
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach one shop at one destination; `variable` is where its secret was looked for."""
+    """How to reach one shop at one vendor; `variable` is where its secret was looked for.
+
+    With a `client_id`, `secret` is that of the Shopify app and no token: tokens are asked with the
+    two, see `orchestration.vendors.tokens`.
+    """
 
     shop_id: str
     destination: str
     url: str
     secret: SecretStr
     variable: str
+    client_id: str | None = None
 
 
 def is_loopback(url: str) -> bool:
@@ -62,13 +86,23 @@ def shop_suffix(shop_id: str) -> str:
     return "__" + re.sub(r"[^A-Z0-9]", "_", shop_id.upper())
 
 
-def _connection_variables() -> dict[str, SecretStr]:
-    names = tuple(name for secret, url, _ in DESTINATIONS.values() for name in (secret, url))
+def _from_environment(names: Collection[str]) -> dict[str, SecretStr]:
+    """The variables of these names that are set, alone or with a shop's suffix."""
     return {
         name: SecretStr(value)
         for name, value in os.environ.items()
-        if value and (name in names or name.startswith(tuple(f"{n}__" for n in names)))
+        if value and name.partition("__")[0] in names
     }
+
+
+def _connection_variables() -> dict[str, SecretStr]:
+    return _from_environment(
+        {name for destination in DESTINATIONS for name in variables(destination)}
+    )
+
+
+def _webhook_secrets() -> dict[str, SecretStr]:
+    return _from_environment(WEBHOOK_SECRETS)
 
 
 class Settings(BaseSettings):
@@ -92,6 +126,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="The shops' time zones; each has a daily schedule. Comma-separated.",
     )
+    shop_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias="HEALTH_SHOPS",
+        description="The shops to extract: myshopify domains without suffix, comma-separated.",
+    )
     catch_up_days: int = Field(
         default=14, ge=1, description="How many days a schedule scores at most after an outage."
     )
@@ -108,6 +147,11 @@ class Settings(BaseSettings):
         description="The variables of DESTINATIONS that are set, by name.",
     )
 
+    webhook_secrets: dict[str, SecretStr] = Field(
+        default_factory=_webhook_secrets,
+        description="What webhooks are signed with: the variables of WEBHOOK_SECRETS, by name.",
+    )
+
     @field_validator("shop_zones", mode="before")
     @classmethod
     def _split_zones(cls, value: Any) -> Any:
@@ -121,6 +165,21 @@ class Settings(BaseSettings):
                 f"America/New_York,Asia/Tokyo; '{', '.join(unknown)}' is none."
             )
         return zones
+
+    @field_validator("shop_ids", mode="before")
+    @classmethod
+    def _split_shops(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = (part.strip().lower() for part in value.split(","))
+        shops = tuple(dict.fromkeys(part.removesuffix(".myshopify.com") for part in found if part))
+        wrong = [shop for shop in shops if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", shop)]
+        if wrong:
+            raise HealthError(
+                "HEALTH_SHOPS wants myshopify domains without their suffix, with commas between "
+                f"them, such as aurelia,hoshi; '{', '.join(wrong)}' is none."
+            )
+        return shops
 
     @field_validator("first_day", "catch_up_days", "push_enabled", mode="wrap")
     @classmethod
@@ -141,17 +200,18 @@ class Settings(BaseSettings):
             ) from error
 
     def connection(self, shop_id: str, destination: str) -> Connection | None:
-        """How to reach a shop at `klaviyo` or `shopify`; None when it has no credentials.
+        """How to reach a shop at one of DESTINATIONS; None when it has no credentials.
 
         The shop's own variable (`KLAVIYO_API_KEY__AURELIA`) goes before the general one
-        (`KLAVIYO_API_KEY`). Raises `HealthError` for an address that would send the secret in
-        clear over a network.
+        (`KLAVIYO_API_KEY`), and a token before a client id. Raises `HealthError` for an address
+        that would send the secret in clear over a network, and for half of a client's credentials.
         """
         secret_name, url_name, vendor = DESTINATIONS[destination]
         suffix = shop_suffix(shop_id)
-        secret = self.connections.get(secret_name + suffix) or self.connections.get(secret_name)
-        if secret is None:
+        credentials = self._credentials(destination, suffix) or self._credentials(destination, "")
+        if credentials is None:
             return None
+        secret, client_id = credentials
         variable = next(
             n for n in (url_name + suffix, url_name, "") if not n or n in self.connections
         )
@@ -167,8 +227,43 @@ class Settings(BaseSettings):
             destination=destination,
             url=url,
             secret=secret,
-            variable=secret_name + suffix,
+            variable=(CLIENT_SECRET if client_id else secret_name) + suffix,
+            client_id=client_id,
         )
+
+    def _credentials(self, destination: str, suffix: str) -> tuple[SecretStr, str | None] | None:
+        """A vendor's secret and, with a Shopify app's secret, its client id."""
+        secret = self.connections.get(DESTINATIONS[destination][0] + suffix)
+        if secret is not None:
+            return secret, None
+        if destination != "shopify":
+            return None
+        client_id = self.connections.get(CLIENT_ID + suffix)
+        client_secret = self.connections.get(CLIENT_SECRET + suffix)
+        if client_id is None and client_secret is None:
+            return None
+        if client_id is None or client_secret is None:
+            missing = CLIENT_ID if client_id is None else CLIENT_SECRET
+            raise HealthError(
+                f"{missing}{suffix} is missing: a Shopify app's client id and secret go together."
+            )
+        return client_secret, client_id.get_secret_value()
+
+    def named_shops(self) -> list[str]:
+        """The shops of HEALTH_SHOPS; without it, those that a variable's suffix names. In order.
+
+        A suffix has no hyphens, so `__MY_SHOP` is read as the shop `my-shop`.
+        """
+        from_suffixes = (
+            suffix.lower().replace("_", "-")
+            for suffix in (name.partition("__")[2] for name in self.connections)
+            if suffix
+        )
+        return sorted(set(self.shop_ids or from_suffixes))
+
+    def shops(self, destination: str) -> list[str]:
+        """The named shops that have credentials at one of DESTINATIONS."""
+        return [s for s in self.named_shops() if self.connection(s, destination) is not None]
 
     @property
     def warehouse_path(self) -> Path:

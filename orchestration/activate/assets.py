@@ -28,7 +28,7 @@ from orchestration.errors import HealthError
 from orchestration.operate.days import latest_days
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.publish.serving import held_back
-from orchestration.settings import DESTINATIONS, Settings, settings
+from orchestration.settings import PUSHED, Settings, settings, variables
 from orchestration.transform.assets import OWNERS, POOL
 
 GROUP = "push"
@@ -81,11 +81,11 @@ def unpassed(instance: DagsterInstance, guards: Sequence[AssetCheckKey]) -> list
 
 def only(everything: Settings, destination: str) -> Settings:
     """The settings with the credentials of one destination; the others' rows are held."""
-    secret, url, _ = DESTINATIONS[destination]
+    names = variables(destination)
     kept = {
         name: value
         for name, value in everything.connections.items()
-        if name.split("__")[0] in (secret, url)
+        if name.split("__")[0] in names
     }
     return everything.model_copy(update={"connections": kept})
 
@@ -121,7 +121,7 @@ def ledger_specs(manifest: Mapping[str, Any]) -> list[AssetSpec]:
 
 def make_push_assets(guards: Sequence[AssetCheckKey]) -> list[AssetsDefinition]:
     """One asset a destination; none sends before all `guards` have passed."""
-    return [_push_asset(destination, guards) for destination in DESTINATIONS]
+    return [_push_asset(destination, guards) for destination in PUSHED]
 
 
 def _push_asset(destination: str, guards: Sequence[AssetCheckKey]) -> AssetsDefinition:

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from orchestration.activate import pace, wire
-from orchestration.activate.ledger import Answer, Refusal
+from orchestration.activate.ledger import RUN_AGAIN, Answer, Refusal
 from orchestration.activate.plan import Row, Sizes, changes
 from orchestration.settings import Connection
+from orchestration.vendors import pace, wire
 
 REVISION = "2026-10-15"
 MEDIA_TYPE = "application/vnd.api+json"
@@ -249,7 +249,7 @@ class Klaviyo:
             self.calls += 1
             return self._client.request(method, url, content=content)
 
-        response = wire.call(self._who, self._patience, request)
+        response = wire.call(self._who, self._patience, request, advice=RUN_AGAIN)
         if response.status_code in (401, 403):
             raise wire.Stopped(
                 f"{self._who} refused the key ({response.status_code}). Put a private API key with "

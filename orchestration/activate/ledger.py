@@ -17,6 +17,8 @@ import duckdb
 if TYPE_CHECKING:
     from orchestration.activate.plan import Row
 
+RUN_AGAIN = "What it confirmed is in the ledger; run the push again later."
+
 # The latest row of an object is the one with the highest `ledger_id`: a counter, because two
 # confirmations may share a microsecond and a clock may be set back.
 LEDGER_DDL = """

@@ -23,9 +23,9 @@ from rich.table import Table
 from orchestration.activate import klaviyo, plan, shopify
 from orchestration.activate.ledger import Answer, Ledger
 from orchestration.activate.plan import Example, PlanCount, Row, Sizes
-from orchestration.activate.wire import Patience, Stopped
 from orchestration.errors import HealthError
 from orchestration.settings import Connection, Settings
+from orchestration.vendors.wire import Patience, Stopped
 from orchestration.warehouse import connect
 
 # Rows whose fields are all as confirmed (only the text of the payload differs) are recorded
@@ -38,7 +38,9 @@ _FIELDS_SHOWN = 4
 class Sender(Protocol):
     """What a destination must offer to be pushed to."""
 
-    calls: int
+    @property
+    def calls(self) -> int:
+        """How many calls were made, repeated ones counted each time."""
 
     def fields(self, row: Row) -> list[str]:
         """The names of the fields that sending `row` writes."""

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import httpx
-
-from orchestration.activate import pace, wire
-from orchestration.activate.ledger import Answer, Refusal
+from orchestration.activate.ledger import RUN_AGAIN, Answer, Refusal
 from orchestration.activate.plan import Row, Sizes, changes
 from orchestration.settings import Connection
+from orchestration.vendors import wire
+from orchestration.vendors.shopify import AdminApi
 
 NAMESPACE = "$app:health"
 
@@ -204,27 +203,24 @@ class Shopify:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connection = connection
-        self._who = f"Shopify (shop {connection.shop_id})"
         self._sizes = sizes
-        self._patience = patience
-        self._sleep = sleep
-        self._bucket: pace.Bucket | None = None
-        self._seen_at = 0.0
-        self._cost = EXPECTED_COST
-        self.calls = 0
-        self._client = wire.client(
+        self._api = AdminApi(
             connection,
             patience,
-            {
-                "X-Shopify-Access-Token": connection.secret.get_secret_value(),
-                "Accept": "application/json",
-            },
+            need="the scope write_customers",
+            advice=RUN_AGAIN,
+            cost=EXPECTED_COST,
+            sleep=sleep,
         )
+
+    @property
+    def calls(self) -> int:
+        """How many calls were made, repeated ones counted each time."""
+        return self._api.calls
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._api.close()
 
     def fields(self, row: Row) -> list[str]:
         """The keys of the metafields that sending `row` writes."""
@@ -267,7 +263,10 @@ class Shopify:
     ) -> tuple[list[Mapping[str, Any]], dict[str, Refusal], str | None]:
         request_id = None
         for sets, clears in calls(rows, self._sizes):
-            data, request_id = self._request(request_body(sets, clears), bool(sets) + bool(clears))
+            mutations = bool(sets) + bool(clears)
+            data, request_id = self._api.ask(
+                request_body(sets, clears), least_cost=EXPECTED_COST * mutations
+            )
             errors: list[Mapping[str, Any]] = []
             found: dict[str, Refusal] = {}
             for name, sent in (("metafieldsSet", sets), ("metafieldsDelete", clears)):
@@ -277,63 +276,3 @@ class Shopify:
             if errors:
                 return errors, found, request_id
         return [], {}, request_id
-
-    def _request(self, body: dict[str, Any], mutations: int) -> tuple[dict[str, Any], str | None]:
-        def request() -> httpx.Response:
-            self._pace(mutations)
-            self.calls += 1
-            return self._client.post(self._connection.url, json=body)
-
-        response = wire.call(self._who, self._patience, request, self._inspect)
-        if response.status_code in (401, 403):
-            raise wire.Stopped(self._token_sentence(str(response.status_code)))
-        if response.status_code != 200:
-            raise wire.Stopped(
-                f"{self._who} answered {response.status_code}: check that the shop's name and the "
-                f"API version in the address are right. It said: {wire.words(response)}"
-            )
-        answer = wire.as_object(response, self._who)
-        errors = answer.get("errors")
-        if errors:
-            if "ACCESS_DENIED" in _codes(errors):
-                raise wire.Stopped(self._token_sentence("ACCESS_DENIED"))
-            raise wire.Stopped(f"{self._who} would not run a call: {wire.words(response)}")
-        return answer.get("data") or {}, response.headers.get("x-request-id")
-
-    def _token_sentence(self, code: str) -> str:
-        return (
-            f"{self._who} refused the token ({code}). Put an Admin API access token with the scope "
-            f"write_customers into {self._connection.variable}."
-        )
-
-    def _inspect(self, response: httpx.Response) -> None:
-        if response.status_code != 200:
-            return
-        answer = wire.as_object(response, self._who)
-        cost = (answer.get("extensions") or {}).get("cost") or {}
-        self._bucket = pace.bucket_of(cost) or self._bucket
-        self._seen_at = time.monotonic()
-        asked = cost.get("requestedQueryCost")
-        self._cost = float(asked) if asked else self._cost
-        codes = _codes(answer.get("errors") or [])
-        if "THROTTLED" in codes:
-            wait = pace.bucket_wait(self._bucket, self._cost) if self._bucket else 0.0
-            raise wire.Passing("throttled the calls", wait or None)
-        if codes & {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
-            raise wire.Passing(f"answered {min(codes)}")
-
-    def _pace(self, mutations: int) -> None:
-        if self._bucket is None:
-            return
-        now = time.monotonic()
-        bucket = pace.restored(self._bucket, now - self._seen_at)
-        wait = pace.bucket_wait(bucket, max(self._cost, EXPECTED_COST * mutations))
-        if wait > 0:
-            self._sleep(wait)
-
-
-def _codes(errors: Any) -> set[str]:
-    if not isinstance(errors, list):
-        return set()
-    found = ((error.get("extensions") or {}).get("code") for error in errors)
-    return {str(code) for code in found if code}

@@ -1,4 +1,4 @@
-"""The raw tables as Dagster assets: what `health load` does with the file drop, in one step."""
+"""The raw tables as Dagster assets: the file drop and the vendors' APIs, landed in one step."""
 
 # No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSpec,
+    Failure,
     MaterializeResult,
     TableColumn,
     TableColumnConstraints,
@@ -20,10 +21,12 @@ from dagster import (
     multi_asset,
 )
 
+from orchestration.extract.api import run
 from orchestration.extract.contract import Table, tables
 from orchestration.extract.files import TableResult, load_directory
 from orchestration.extract.readers import format_of
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.receive.landing import land_inbox
 from orchestration.settings import settings
 from orchestration.transform.assets import OWNERS, POOL
 from orchestration.warehouse import connect
@@ -122,7 +125,8 @@ def unscheduled(zones_of_shops: Sequence[str], scheduled: Sequence[str]) -> Asse
 def _metadata(result: TableResult | None) -> dict[str, int | float]:
     if result is None:
         return {"files": 0}
-    return {
+    told = {} if result.rows_told is None else {"rows told by the vendor": result.rows_told}
+    return told | {
         "files": result.files,
         "rows read": result.rows_read,
         "rows new": result.rows_new,
@@ -154,8 +158,20 @@ def shop_zones(warehouse: Path) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def extracted(context: AssetExecutionContext, warehouse: Path) -> list[TableResult]:
+    """What the configured vendors brought; a vendor that failed has a result without a table."""
+    connections = run.connections(settings())
+    if not connections:
+        context.log.info("No vendor is configured: nothing to extract.")
+        return []
+    return run.extract_all(connections, warehouse, run.now_and_then(context.log.info))
+
+
 def make_landing_assets(sources: Mapping[str, Any]) -> AssetsDefinition:
-    """The step that loads the file drop into all raw tables."""
+    """The step that loads the file drop and asks the vendors, into all raw tables.
+
+    Tables of a vendor that failed are not materialized, and the step fails once all others are.
+    """
     specs = landing_specs(sources)
 
     @multi_asset(
@@ -183,11 +199,18 @@ def make_landing_assets(sources: Mapping[str, Any]) -> AssetsDefinition:
                 results = load_directory(folder, warehouse)
             else:
                 context.log.info(f"There is no file in {folder}: nothing to load.")
+            brought = extracted(context, warehouse)
+            # Also without the sensor: what came by webhook is part of the day.
+            results = [*results, *land_inbox(warehouse)]
             zones = shop_zones(warehouse)
-        for error in (r.error for r in results if r.error):
+        failed = {r.source: r.error for r in brought if r.error}
+        for error in (r.error for r in (*results, *brought) if r.error):
             context.log.error(error)
-        by_key = {asset_key(tables()[r.source, r.table]): r for r in results if _is_known(r)}
+        both = run.together([r for r in (*results, *brought) if _is_known(r)])
+        by_key = {asset_key(tables()[r.source, r.table]): r for r in both}
         for spec in specs:
+            if spec.tags["subject"] in failed:
+                continue
             result = by_key.get(spec.key)
             checks = [readable(spec.key, result)]
             if spec.key == SHOPS:
@@ -195,6 +218,8 @@ def make_landing_assets(sources: Mapping[str, Any]) -> AssetsDefinition:
             yield MaterializeResult(
                 asset_key=spec.key, metadata=_metadata(result), check_results=checks
             )
+        if failed:
+            raise Failure(" ".join(str(error) for error in failed.values()), allow_retries=False)
 
     return landing
 

@@ -17,13 +17,20 @@ from orchestration.settings import PROJECT_DIR
 
 @dataclass(frozen=True)
 class Table:
-    """One raw table: `columns` maps each name to its DuckDB type, in order, `_extra` last."""
+    """One raw table: `columns` maps each name to its DuckDB type, in order, `_extra` last.
+
+    What a row once said in a `lasting` column, no later row takes away by saying nothing. Where
+    `erased_by` is filled, the `personal` columns are blank, whoever brings them.
+    """
 
     source: str
     name: str
     columns: dict[str, str]
     primary_key: tuple[str, ...]
     version_column: str | None
+    lasting: tuple[str, ...] = ()
+    erased_by: str | None = None
+    personal: tuple[str, ...] = ()
 
     @property
     def schema(self) -> str:
@@ -57,5 +64,8 @@ def tables() -> dict[tuple[str, str], Table]:
                     columns={c["name"]: c["data_type"] for c in table["columns"]},
                     primary_key=tuple(meta["primary_key"]),
                     version_column=meta.get("version_column"),
+                    lasting=tuple(meta.get("lasting", ())),
+                    erased_by=meta.get("erased_by"),
+                    personal=tuple(meta.get("personal", ())),
                 )
     return found

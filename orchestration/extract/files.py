@@ -38,7 +38,8 @@ class TableResult:
     `rows_read` = new + changed + unchanged + rejected. Unchanged are rows already stored, rows
     older than what is stored, and rows that another row of the load with the same key beat.
     `error` is one sentence on each file that is no table; `note` is what is worth knowing but no
-    error, such as an empty file; `example` is the first refused row's place and reason.
+    error, such as an empty file; `example` is the first refused row's place and reason. `rows_told`
+    is how many rows a vendor counted, where one did.
     """
 
     source: str
@@ -53,6 +54,7 @@ class TableResult:
     error: str | None = None
     note: str | None = None
     example: str | None = None
+    rows_told: int | None = None
 
 
 def load_directory(

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import duckdb
 
+from orchestration.extract import earlier
 from orchestration.extract.contract import Table
 
 MAX_REJECTED_CONTENT = 65_536
@@ -160,6 +161,88 @@ def _keep_winners(connection: duckdb.DuckDBPyConnection, table: Table, stage: st
     """)
 
 
+def _on_key(table: Table) -> str:
+    """SQL: whether staged row `s` and stored row `t` have the same key."""
+    return " and ".join(f"s.{quoted(c)} = t.{quoted(c)}" for c in table.primary_key)
+
+
+def _carry_within(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> None:
+    """Give all staged rows of a key what the latest of them says in the lasting columns."""
+    if not table.lasting:
+        return
+    key = names(list(table.primary_key))
+    version = f"s.{quoted(table.version_column)} desc nulls last, " if table.version_column else ""
+    said = ", ".join(
+        f"first(s.{c} order by {version}s._loaded_at desc, s.{c} desc) "
+        f"filter (where s.{c} is not null) as {c}"
+        for c in map(quoted, table.lasting)
+    )
+    connection.execute(f"""
+        update {stage} as s
+        set {", ".join(f"{c} = coalesce(s.{c}, t.{c})" for c in map(quoted, table.lasting))}
+        from (select {key}, {said} from {stage} as s group by {key} having count(*) > 1) as t
+        where {_on_key(table)}
+    """)
+
+
+def _inherit(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> None:
+    """Fill the stage's lasting columns from the raw table where the stage says nothing."""
+    if not table.lasting:
+        return
+    columns = [quoted(c) for c in table.lasting]
+    connection.execute(f"""
+        update {stage} as s
+        set {", ".join(f"{c} = coalesce(s.{c}, t.{c})" for c in columns)}
+        from {_relation(table)} as t
+        where {_on_key(table)}
+            and ({" or ".join(f"(s.{c} is null and t.{c} is not null)" for c in columns)})
+    """)
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> int:
+    """Fill the raw table's lasting columns from the stage where a row that stays says nothing.
+    Yields how many rows that were.
+    """
+    if not table.lasting:
+        return 0
+    columns = [quoted(c) for c in table.lasting]
+    says_more = (
+        f"{_on_key(table)} "
+        f"and ({' or '.join(f'(t.{c} is null and s.{c} is not null)' for c in columns)})"
+    )
+    earlier.keep(
+        connection,
+        table,
+        f"select t.rowid as old_row, s._loaded_at as at "
+        f"from {_relation(table)} as t, {stage} as s where {says_more}",
+    )
+    completed = scalar(
+        connection,
+        f"""
+        update {_relation(table)} as t
+        set {", ".join(f"{c} = coalesce(t.{c}, s.{c})" for c in columns)},
+            _loaded_at = greatest(t._loaded_at, s._loaded_at)
+        from {stage} as s
+        where {says_more}
+        """,
+    )
+    if completed:
+        _erase(connection, table, _relation(table))
+    return completed
+
+
+def _erase(connection: duckdb.DuckDBPyConnection, table: Table, relation: str) -> None:
+    """Blank the personal columns of rows that were erased."""
+    if not table.erased_by:
+        return
+    columns = [quoted(c) for c in table.personal]
+    connection.execute(
+        f"update {relation} set {', '.join(f'{c} = null' for c in columns)} "
+        f"where {quoted(table.erased_by)} is not null "
+        f"and ({' or '.join(f'{c} is not null' for c in columns)})"
+    )
+
+
 def _is_newer(table: Table) -> str:
     """SQL: whether staged row `s` beats stored row `t` of the same key."""
     later_load = (
@@ -180,7 +263,11 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
 
     Of several rows with one key the later `version_column` wins (null is the earliest), then the
     later `_loaded_at`, then the greater content. A staged row whose content is already stored
-    changes nothing, not even `_loaded_at`. The stage is spent afterwards.
+    changes nothing, not even `_loaded_at`. A row that is replaced is kept as an earlier version
+    (`earlier`). The stage is spent afterwards.
+
+    A `lasting` column is the exception: where the winner says nothing in it, what the loser says
+    stands. A row with only its key and such a column tells that and changes nothing else.
 
     Keys of staged rows must not be null.
     """
@@ -192,7 +279,11 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     if not total:
         return Merged()
     if total > scalar(connection, f"select count(*) from (select 1 from {rows} group by {key})"):
+        _carry_within(connection, table, rows)
         _keep_winners(connection, table, rows)
+    if not stage.becomes_table:
+        _inherit(connection, table, rows)
+    _erase(connection, table, rows)
     if stage.becomes_table:
         new = scalar(connection, f"select count(*) from {rows}")
         connection.execute(f"drop table {target}")
@@ -213,6 +304,13 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     changed = scalar(connection, "select count(target_row) from landing_verdict")
     new = scalar(connection, "select count(*) from landing_verdict") - changed
     if changed:
+        earlier.keep(
+            connection,
+            table,
+            "select v.target_row as old_row, s._loaded_at as at "
+            f"from landing_verdict as v inner join {rows} as s on v.stage_row = s.rowid "
+            "where v.target_row is not null",
+        )
         connection.execute(
             f"delete from {target} where rowid in "
             "(select target_row from landing_verdict where target_row is not null)"
@@ -223,7 +321,10 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
             "where rowid in (select stage_row from landing_verdict)"
         )
     connection.execute("drop table landing_verdict")
-    return Merged(new=new, changed=changed)
+    completed = _complete(connection, table, rows)
+    if changed or completed:
+        earlier.erase(connection, table)
+    return Merged(new=new, changed=changed + completed)
 
 
 def create_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:

@@ -33,7 +33,7 @@ def look_ahead(console: Console) -> None:
     console.print(render(run(settings().warehouse_path, DAYS_AHEAD, console), DAYS_AHEAD))
 
 
-def _chore(name: str, description: str, work: Callable[[Console], None]) -> JobDefinition:
+def chore_of(name: str, description: str, work: Callable[[Console], None]) -> JobDefinition:
     """A job of one step that waits for the warehouse and logs what it says."""
 
     @op(name=f"{name}_step", description=description, pool=POOL)
@@ -53,12 +53,12 @@ def _chore(name: str, description: str, work: Callable[[Console], None]) -> JobD
 def make_chores() -> list[JobDefinition]:
     """The jobs, for the list of definitions."""
     return [
-        _chore(
+        chore_of(
             "refresh_stale_days",
             "Score the days again that late data would change; readers then get a new copy.",
             refresh_stale,
         ),
-        _chore(
+        chore_of(
             "outlook",
             f"Who will leave which band by themselves within {DAYS_AHEAD} days, and when.",
             look_ahead,

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration.activate.ledger import LATEST_SQL, ensure_tables
-from orchestration.activate.wire import Patience
+from orchestration.vendors.wire import Patience
 
 DAY = date(2026, 10, 31)
 QUICK = Patience(

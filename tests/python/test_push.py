@@ -33,12 +33,13 @@ from push_warehouse import (
 from pydantic import SecretStr
 from rich.console import Console
 
-from orchestration.activate import klaviyo, pace, shopify, wire
+from orchestration.activate import klaviyo, shopify
 from orchestration.activate.plan import Row, Sizes, canonical, changes
 from orchestration.activate.push import PushReport, PushStopped, push
 from orchestration.errors import HealthError
 from orchestration.sandbox.server import Fault, FaultPlan, Sandbox, Urls, running
 from orchestration.settings import Connection, Settings
+from orchestration.vendors import pace, wire
 
 SHOPS = ("aurelia", "hoshi")
 

@@ -38,7 +38,7 @@ from pathlib import Path
 from orchestration.activate import ledger
 from orchestration.activate.plan import Sizes
 from orchestration.activate.push import push
-from orchestration.activate.wire import Patience
+from orchestration.vendors.wire import Patience
 from orchestration.settings import Settings
 
 where, after, calls = sys.argv[2], sys.argv[3] == "after", int(sys.argv[4])

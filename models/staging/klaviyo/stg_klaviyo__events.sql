@@ -1,7 +1,7 @@
 -- Not de-duplicated here: int_activity_days does it for the days that changed, so that a day's
 -- run does not sort the whole history.
 with source as (
-    select * from {{ source('klaviyo', 'events') }}
+    select * from {{ raw_rows('klaviyo', 'events') }}
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('klaviyo', 'profiles'), ['shop_id', 'profile_id'], 'updated_at'
+        raw_rows('klaviyo', 'profiles'), ['shop_id', 'profile_id'], 'updated_at'
     ) }}
 ),
 

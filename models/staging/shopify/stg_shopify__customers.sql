@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'customers'), ['shop_id', 'customer_id'], 'updated_at'
+        raw_rows('shopify', 'customers'), ['shop_id', 'customer_id'], 'updated_at'
     ) }}
 ),
 

@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'fulfillments'), ['shop_id', 'fulfillment_id']
+        raw_rows('shopify', 'fulfillments'), ['shop_id', 'fulfillment_id']
     ) }}
 ),
 

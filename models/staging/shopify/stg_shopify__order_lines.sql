@@ -1,5 +1,8 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'order_lines'), ['shop_id', 'order_line_id']) }}
+    select *
+    from {{ latest_rows(
+        raw_rows('shopify', 'order_lines'), ['shop_id', 'order_line_id']
+    ) }}
 ),
 
 final as (

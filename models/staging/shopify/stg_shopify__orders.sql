@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'orders'), ['shop_id', 'order_id'], 'updated_at'
+        raw_rows('shopify', 'orders'), ['shop_id', 'order_id'], 'updated_at'
     ) }}
 ),
 

@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'products'), ['shop_id', 'product_id'], 'updated_at'
+        raw_rows('shopify', 'products'), ['shop_id', 'product_id'], 'updated_at'
     ) }}
 ),
 

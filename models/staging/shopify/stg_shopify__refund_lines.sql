@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'refund_lines'), ['shop_id', 'refund_line_id']
+        raw_rows('shopify', 'refund_lines'), ['shop_id', 'refund_line_id']
     ) }}
 ),
 

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'refunds'), ['shop_id', 'refund_id']) }}
+    select * from {{ latest_rows(raw_rows('shopify', 'refunds'), ['shop_id', 'refund_id']) }}
 ),
 
 final as (

@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'return_lines'), ['shop_id', 'return_line_id']
+        raw_rows('shopify', 'return_lines'), ['shop_id', 'return_line_id']
     ) }}
 ),
 

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'returns'), ['shop_id', 'return_id']) }}
+    select * from {{ latest_rows(raw_rows('shopify', 'returns'), ['shop_id', 'return_id']) }}
 ),
 
 final as (

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ latest_rows(source('shopify', 'shops'), ['shop_id']) }}
+    select * from {{ latest_rows(raw_rows('shopify', 'shops'), ['shop_id']) }}
 ),
 
 final as (

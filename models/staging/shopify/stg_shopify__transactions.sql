@@ -1,7 +1,7 @@
 with source as (
     select *
     from {{ latest_rows(
-        source('shopify', 'transactions'), ['shop_id', 'transaction_id']
+        raw_rows('shopify', 'transactions'), ['shop_id', 'transaction_id']
     ) }}
 ),
 

@@ -1,7 +1,8 @@
-"""The application: both vendors under one address, every request counted, logged and watched."""
+"""The application: all vendors under one address, every request counted, logged and watched."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from itertools import count
 from typing import Any
@@ -9,34 +10,21 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.sandbox.server import klaviyo, shopify
+from orchestration.sandbox.server import klaviyo, postscript, shopify, slack, zigpoll
 from orchestration.sandbox.server.faults import Fault
-from orchestration.sandbox.server.state import Moment, Request, Sandbox, Seen
+from orchestration.sandbox.server.state import Sandbox
+from orchestration.sandbox.server.store import Moment, Request, Seen, Sent
 
 # What the log says of a client that ended before its request was whole; nothing was done.
 CLIENT_GONE = "client gone"
 
 
 def build(sandbox: Sandbox) -> ASGIApp:
-    """The ASGI application of a sandbox.
-
-    `/klaviyo/<shop>/api/...` and `/shopify/<shop>/admin/api/<version>/graphql.json`.
-    """
-    mail, store = klaviyo.Klaviyo(sandbox), shopify.Shopify(sandbox)
-    jobs = "/klaviyo/{shop}/api/profile-bulk-import-jobs"
-    inner = Starlette(
-        routes=[
-            Route(jobs, mail.create_job, methods=["POST"]),
-            Route(jobs + "/{job_id}", mail.get_job, methods=["GET"]),
-            Route(jobs + "/{job_id}/import-errors", mail.get_errors, methods=["GET"]),
-            Route(
-                "/shopify/{shop}/admin/api/{version}/graphql.json", store.graphql, methods=["POST"]
-            ),
-        ]
-    )
+    """The ASGI application of a sandbox: `/<vendor>/<shop>/...`, the rest as the vendor has it."""
+    vendors = (shopify, klaviyo, zigpoll, postscript, slack)
+    inner = Starlette(routes=[route for vendor in vendors for route in vendor.routes(sandbox)])
     return Recorder(inner, sandbox)
 
 
@@ -61,21 +49,28 @@ class Recorder:
             "operation": "other",
             "items": 0,
             "request_id": f"request-{number:06d}",
+            "fault": fault,
         }
         scope["sandbox"] = info
         digest = hashlib.sha256()
         held: list[Message] = []
         gone = False
 
+        raw = bytearray()
+
         async def reading() -> Message:
             message = await receive()
             digest.update(message.get("body", b""))
+            if self._sandbox.sent is not None:
+                raw.extend(message.get("body", b""))
             return message
 
         async def holding(message: Message) -> None:
             held.append(message)
 
         self._tell(Moment.ARRIVED, seen)
+        if fault is Fault.SLOW:
+            await asyncio.sleep(self._sandbox.faults.slowness)
         early = _early(fault, self._sandbox.faults.retry_after, seen.destination)
         if early is not None:
             await early(scope, receive, holding)
@@ -85,6 +80,7 @@ class Recorder:
             except ClientDisconnect:
                 gone = True
             else:
+                self._keep(scope, seen, bytes(raw))
                 self._tell(Moment.WORKED, seen)
         if gone:
             held.clear()
@@ -117,18 +113,29 @@ class Recorder:
             await send(message)
         self._tell(Moment.ANSWERED, seen)
 
+    def _keep(self, scope: Scope, seen: Seen, body: bytes) -> None:
+        if self._sandbox.sent is not None:
+            query = scope["query_string"].decode()
+            self._sandbox.sent.append(
+                Sent(seen.destination, scope["method"], seen.path, query, body)
+            )
+
     def _tell(self, moment: Moment, seen: Seen) -> None:
         if self._sandbox.watch is not None:
             self._sandbox.watch(moment, seen)
 
 
 def _early(fault: Fault | None, retry_after: float, destination: str) -> ASGIApp | None:
-    """The answer of a fault that leaves the work undone."""
-    if fault is Fault.BUSY and destination == "klaviyo":
-        return klaviyo.busy(retry_after)
-    if fault is Fault.BUSY:
-        headers = {"Retry-After": f"{retry_after:.3f}"}
-        return JSONResponse({"errors": "Too Many Requests"}, 429, headers=headers)
+    """The answer of a fault that leaves the work undone, as the vendor words it."""
     if fault is Fault.DOWN:
         return JSONResponse({"errors": "Service Unavailable"}, 503)
-    return None
+    if fault is not Fault.BUSY:
+        return None
+    if destination == "klaviyo":
+        return klaviyo.busy(retry_after)
+    if destination == "slack":
+        return slack.busy(retry_after)
+    if destination == "postscript":
+        return postscript.busy()
+    headers = {"Retry-After": f"{retry_after:.3f}"}
+    return JSONResponse({"errors": "Too Many Requests"}, 429, headers=headers)

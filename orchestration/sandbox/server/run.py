@@ -15,12 +15,16 @@ from rich.console import Console
 
 from orchestration.errors import HealthError
 from orchestration.sandbox.server.app import build
+from orchestration.sandbox.server.faults import FaultPlan
 from orchestration.sandbox.server.state import Sandbox
 from orchestration.settings import DESTINATIONS, shop_suffix
 
 _ADDRESSES = {
     "klaviyo": "/klaviyo/{shop}",
     "shopify": "/shopify/{shop}/admin/api/2026-07/graphql.json",
+    "zigpoll": "/zigpoll/{shop}",
+    "postscript": "/postscript/{shop}",
+    "slack": "/slack/{shop}",
 }
 
 
@@ -43,6 +47,8 @@ def _environment(sandbox: Sandbox, base: str) -> dict[str, str]:
         found[url] = base + path
         for shop in sandbox.shops(destination):
             found[secret + shop_suffix(shop)] = sandbox.token(destination, shop)
+    for shop in sandbox.shops("shopify"):
+        found[f"SHOPIFY_WEBHOOK_SECRET{shop_suffix(shop)}"] = sandbox.webhook_secret(shop)
     return found
 
 
@@ -85,15 +91,21 @@ def running(sandbox: Sandbox, *, port: int = 0) -> Iterator[Urls]:
 
 
 def serve(
-    directory: Path, *, journal: Path | None = None, console: Console | None = None, port: int = 0
+    directory: Path,
+    *,
+    journal: Path | None = None,
+    console: Console | None = None,
+    port: int = 0,
+    faults: FaultPlan | None = None,
 ) -> None:
-    """Serve the people of a file drop until interrupted (Ctrl-C or SIGTERM).
+    """Serve the shops of a file drop until interrupted (Ctrl-C or SIGTERM).
 
     Prints the lines to export. `journal` keeps what was pushed over a restart. For the main
     thread alone.
     """
     console = console or Console()
     sandbox = Sandbox.from_drop(directory, journal=journal)
+    sandbox.faults = faults or sandbox.faults
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]

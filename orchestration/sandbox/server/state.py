@@ -1,159 +1,26 @@
-"""What the pretended vendors know, hold and have been asked, in one SQLite file (or memory).
-
-A file outlives whoever pushes: after a killed client it says what really arrived.
-"""
+"""A sandbox: what the pretended vendors of several shops know, hold and have been asked."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orchestration.errors import HealthError
+from orchestration.sandbox.server.drop import Drop
 from orchestration.sandbox.server.faults import FaultPlan
+from orchestration.sandbox.server.store import Moment, Request, Seen, Sent, Store
 
-_SCHEMA = """
-create table if not exists objects (
-    destination text, shop_id text, object_id text, fields text not null default '{}',
-    primary key (destination, shop_id, object_id)
-) without rowid;
-create table if not exists shops (
-    destination text, shop_id text, primary key (destination, shop_id)
-) without rowid;
-create table if not exists requests (
-    number integer primary key, destination text, shop_id text, operation text, items integer,
-    status integer, fault text, body_hash text, request_id text
-);
-create table if not exists jobs (
-    job_id text primary key, shop_id text, total integer, looks integer, created_at text
-);
-create table if not exists job_errors (job_id text, position integer, error text);
+# Whoever is merged or redacted can be written to no more.
+_CUSTOMERS = """
+select shop_id, customer_id from {0}
+where merged_into_customer_id is null and redacted_at is null order by all
 """
-
-
-@dataclass(frozen=True)
-class Request:
-    """One line of the request log; `status` is None when the connection was broken instead."""
-
-    number: int
-    destination: str
-    shop_id: str
-    operation: str
-    items: int
-    status: int | None
-    fault: str | None
-    body_hash: str
-    request_id: str
-
-
-class Moment(StrEnum):
-    """Where a request stands when a watcher is told of it."""
-
-    ARRIVED = "arrived"
-    WORKED = "worked"
-    ANSWERED = "answered"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A request as a watcher sees it."""
-
-    number: int
-    destination: str
-    shop_id: str
-    path: str
-
-
-class Store:
-    """The file behind a sandbox. Every method is atomic and may be called from any thread."""
-
-    def __init__(self, journal: Path | None) -> None:
-        self._lock = threading.RLock()
-        if journal is not None:
-            journal.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(str(journal or ":memory:"), check_same_thread=False)
-        self._db.isolation_level = None
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = off")
-        self._db.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; what is read inside sees what was written inside."""
-        with self._lock:
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
-
-    def query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with self._lock:
-            return self._db.execute(sql, tuple(values)).fetchall()
-
-    def know(self, destination: str, shop_id: str, object_ids: Iterable[str]) -> None:
-        """Add objects; those already known keep what they hold."""
-        with self.transaction() as db:
-            db.execute("insert or ignore into shops values (?, ?)", (destination, shop_id))
-            db.executemany(
-                "insert or ignore into objects (destination, shop_id, object_id) values (?, ?, ?)",
-                ((destination, shop_id, object_id) for object_id in object_ids),
-            )
-
-    def fields(self, destination: str, shop_id: str, object_id: str) -> dict[str, Any] | None:
-        """What an object holds, None when it is not known."""
-        found = self.query(
-            "select fields from objects where destination = ? and shop_id = ? and object_id = ?",
-            (destination, shop_id, object_id),
-        )
-        return json.loads(found[0][0]) if found else None
-
-    def write(self, destination: str, shop_id: str, held: Mapping[str, Mapping[str, Any]]) -> None:
-        """Replace what known objects hold."""
-        with self.transaction() as db:
-            db.executemany(
-                "update objects set fields = ? "
-                "where destination = ? and shop_id = ? and object_id = ?",
-                (
-                    (json.dumps(fields, sort_keys=True), destination, shop_id, object_id)
-                    for object_id, fields in held.items()
-                ),
-            )
-
-    def log(self, request: Request) -> None:
-        """Add a line to the request log."""
-        with self.transaction() as db:
-            db.execute(
-                "insert into requests values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    request.number,
-                    request.destination,
-                    request.shop_id,
-                    request.operation,
-                    request.items,
-                    request.status,
-                    request.fault,
-                    request.body_hash,
-                    request.request_id,
-                ),
-            )
+_PROFILES = "select shop_id, profile_id from {0} order by all"
+_POLLED = "select distinct shop_id, null from {0} order by all"
 
 
 @dataclass
@@ -161,17 +28,30 @@ class Sandbox:
     """The pretended vendors of several shops.
 
     `watch` is told of every request when it arrives, when its work is done and when its answer
-    has left. `bucket` is Shopify's (points, points restored a second), `limits` are Klaviyo's
-    (calls, seconds) of each endpoint, `looks` is how often a job is seen unfinished.
+    has left; what clients send is added to `sent` when that is a list. `bucket` is Shopify's
+    (points, points restored a second), `limits` are Klaviyo's (calls, seconds) of each job
+    endpoint (none: no endpoint of Klaviyo has limits), `looks` is how often a job or a bulk
+    operation is seen unfinished. `scopes` are what a vendor's credential may do, all when the
+    vendor is not named; `approved` says whether the Shopify app may see protected customer data,
+    `token_life` how many seconds a token lasts that it got for its id and secret. `shows_former`
+    says whether Shopify's lists still show the customers whom the drop calls merged or redacted,
+    as they were before: what took them away is told by webhooks.
     """
 
     store: Store
+    drop: Drop = field(default_factory=Drop)
     faults: FaultPlan = field(default_factory=FaultPlan)
     watch: Callable[[Moment, Seen], None] | None = None
     bucket: tuple[float, float] = (2000.0, 100.0)
     limits: tuple[tuple[int, float], ...] = ((10, 1.0), (150, 60.0))
     looks: int = 2
+    scopes: dict[str, frozenset[str]] = field(default_factory=dict)
+    token_life: float = 86_400.0
+    shows_former: bool = True
+    approved: bool = True
+    sent: list[Sent] | None = None
     clock: Callable[[], float] = time.monotonic
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -181,7 +61,7 @@ class Sandbox:
         profiles: Mapping[str, Iterable[str]],
         journal: Path | None = None,
     ) -> Sandbox:
-        """A sandbox that knows Shopify customers and Klaviyo profiles, ids by shop."""
+        """A sandbox that knows Shopify customers and Klaviyo profiles by id alone, by shop."""
         store = Store(journal)
         for destination, known in (("shopify", customers), ("klaviyo", profiles)):
             for shop_id, object_ids in known.items():
@@ -190,19 +70,32 @@ class Sandbox:
 
     @classmethod
     def from_drop(cls, directory: Path, *, journal: Path | None = None) -> Sandbox:
-        """A sandbox that knows the people of a file drop, `<directory>/<source>/<table>/*`.
+        """A sandbox of the shops of a file drop, `<directory>/<source>/<table>/*`.
 
-        Customers who were merged into another or redacted exist no more. Raises `HealthError`
-        when the drop has no customers and no profiles.
+        Customers who were merged into another or redacted can be read (see `shows_former`) and
+        not be written to. Raises `HealthError` when the drop has no customers and no profiles, or
+        a file that is no table.
         """
-        customers = _ids(directory / "shopify" / "customers", "customer_id")
-        profiles = _ids(directory / "klaviyo" / "profiles", "profile_id")
-        if not customers and not profiles:
+        drop = Drop(directory)
+        people = {
+            "shopify": _by_shop(drop.query(_CUSTOMERS.format(drop.table("shopify", "customers")))),
+            "klaviyo": _by_shop(drop.query(_PROFILES.format(drop.table("klaviyo", "profiles")))),
+        }
+        if not any(people.values()):
+            drop.close()
             raise HealthError(
                 f"{directory} has neither shopify/customers nor klaviyo/profiles: give the folder "
                 "of a file drop, such as one that `health simulate` wrote."
             )
-        return cls.of(customers=customers, profiles=profiles, journal=journal)
+        polled = drop.query(_POLLED.format(drop.table("zigpoll", "responses")))
+        people["zigpoll"] = {shop: [] for shop, _ in polled}
+        # Whoever sells on Shopify can have Postscript and a Slack workspace.
+        people["postscript"] = people["slack"] = {shop: [] for shop in people["shopify"]}
+        store = Store(journal)
+        for destination, known in people.items():
+            for shop_id, object_ids in known.items():
+                store.know(destination, shop_id, object_ids)
+        return cls(store, drop)
 
     def shops(self, destination: str) -> list[str]:
         """The shops that a destination knows, in order."""
@@ -214,6 +107,36 @@ class Sandbox:
     def token(self, destination: str, shop_id: str) -> str:
         """The credential that a shop's endpoint takes. It opens nothing but this sandbox."""
         return f"sandbox-{destination}-{shop_id}"
+
+    def client(self, shop_id: str) -> tuple[str, str]:
+        """The id and the secret of the Shopify app that a shop has; tokens are asked with them."""
+        return f"sandbox-client-{shop_id}", f"sandbox-secret-{shop_id}"
+
+    def webhook_secret(self, shop_id: str) -> str:
+        """The secret that a shop's webhooks are signed with."""
+        return f"sandbox-webhooks-{shop_id}"
+
+    def issue_token(self, shop_id: str) -> str:
+        """A new token for a shop's Shopify, good for `token_life`."""
+        token = f"{self.token('shopify', shop_id)}-{len(self._tokens) + 1}"
+        self._tokens[token] = (shop_id, self.clock() + self.token_life)
+        return token
+
+    def accepts(self, shop_id: str, token: str | None) -> bool:
+        """Whether a token opens a shop's Shopify: the one that stays, or one still good."""
+        if token == self.token("shopify", shop_id):
+            return True
+        owner, until = self._tokens.get(token or "", ("", 0.0))
+        return owner == shop_id and self.clock() < until
+
+    def expire_tokens(self) -> None:
+        """Let every token that was issued have run out."""
+        self._tokens = dict.fromkeys(self._tokens, ("", 0.0))
+
+    def missing_scopes(self, destination: str, wanted: Iterable[str]) -> list[str]:
+        """Which of the scopes a request needs its credential lacks."""
+        held = self.scopes.get(destination)
+        return [] if held is None else [scope for scope in wanted if scope not in held]
 
     def records(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """What every object holds that holds anything: (destination, shop_id, object_id) -> fields.
@@ -241,13 +164,28 @@ class Sandbox:
         """How often each operation was done and answered: 'shopify metafieldsSet' -> times."""
         found = self.store.query(
             "select destination || ' ' || operation, count(*) from requests "
-            "where status between 200 and 299 and fault is null group by 1 order by 1"
+            "where status between 200 and 299 group by 1 order by 1"
         )
         return dict(found)
 
+    def messages(self, shop_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """What was posted in a shop's Slack, in order: (channel, message)."""
+        found = self.store.query(
+            "select channel, message from messages where shop_id = ? order by number", (shop_id,)
+        )
+        return [(channel, json.loads(message)) for channel, message in found]
+
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal and let go of the drop."""
         self.store.close()
+        self.drop.close()
+
+
+def _by_shop(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for shop, object_id in lines:
+        found.setdefault(shop, []).append(object_id)
+    return found
 
 
 def _decoded(destination: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -265,47 +203,3 @@ def typed(kind: str, text: str) -> Any:
         return text
     value = json.loads(text)
     return float(value) if kind == "number_decimal" else value
-
-
-def _ids(folder: Path, column: str) -> dict[str, list[str]]:
-    """Ids by shop from every file of a table, without those merged away or redacted."""
-    found: dict[tuple[str, str], bool] = {}
-    with duckdb.connect() as connection:
-        for path in sorted(folder.glob("*")):
-            relation = _read(connection, path, column)
-            if relation is None:
-                continue
-            gone = " or ".join(
-                f"{name} is not null"
-                for name in ("merged_into_customer_id", "redacted_at")
-                if name in relation.columns
-            )
-            for shop, object_id, is_gone in relation.project(
-                f"shop_id::varchar, {column}::varchar, {gone or 'false'}"
-            ).fetchall():
-                if shop is not None and object_id is not None:
-                    found[shop, object_id] = is_gone
-    ids: dict[str, list[str]] = {}
-    for (shop, object_id), is_gone in sorted(found.items()):
-        if not is_gone:
-            ids.setdefault(shop, []).append(object_id)
-    return ids
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, path: Path, column: str
-) -> duckdb.DuckDBPyRelation | None:
-    match path.suffix:
-        case ".parquet":
-            return connection.read_parquet(str(path))
-        case ".csv":
-            return connection.read_csv(str(path), header=True, all_varchar=True)
-        case ".jsonl":
-            names = ("shop_id", column, "merged_into_customer_id", "redacted_at")
-            columns = ", ".join(f"{name}: 'varchar'" for name in dict.fromkeys(names))
-            return connection.sql(
-                f"from read_json($path, format = 'newline_delimited', columns = {{{columns}}})",
-                params={"path": str(path)},
-            )
-        case _:
-            return None

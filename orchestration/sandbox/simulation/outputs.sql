@@ -326,6 +326,21 @@ select
 from events as e
 inner join shops as s on e.shop_no = s.shop_no;
 
+create view postscript_subscribers as
+select
+    c.shop_no,
+    c.shop_id,
+    's_' || c.customer_id as subscriber_id,
+    c.customer_id as shopify_customer_id,
+    c.phone,
+    c.email,
+    c.sms_marketing_state = 'SUBSCRIBED' as can_send,
+    c.created_at,
+    c.updated_at,
+    '{}'::json as properties,
+from shopify_customers as c
+where c.phone is not null and c.merged_into_customer_id is null and c.redacted_at is null;
+
 create view zigpoll_responses as
 select
     r.shop_no,
@@ -335,7 +350,8 @@ select
     r.slide_id,
     r.question,
     r.answer,
-    r.value_type,
+    -- Zigpoll knows two kinds: one of the answers offered, or free text.
+    if(r.value_type = 'text', 'dynamic-response', 'vote') as value_type,
     r.participant_id,
     r.customer_id,
     r.email,

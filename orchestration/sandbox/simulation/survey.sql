@@ -116,7 +116,8 @@ select
     okey,
     n,
     poll_id,
-    poll_id || '-' || q as slide_id,
+    -- The branch for gifts asks another question, on a slide of its own.
+    poll_id || '-' || q || if(question like '%recipient%', '-gift', '') as slide_id,
     question,
     -- People and exports write as they please; a few say what no option offers.
     case

@@ -1,24 +1,26 @@
-"""Klaviyo, pretended: bulk import jobs and their errors, as far as the push needs them.
-
-Words and limits are those of the public documentation and of recorded exchanges; what neither
-tells is answered as strictly as the specification allows.
-"""
+"""Klaviyo's bulk import jobs and their errors."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from orchestration.sandbox.server.klaviyo.common import (
+    MEDIA_TYPE,
+    Gate,
+    Problem,
+    answer,
+    errors,
+    not_found,
+)
 from orchestration.sandbox.server.state import Sandbox
 
-REVISIONS = frozenset({"2026-10-15"})
-MEDIA_TYPE = "application/vnd.api+json"
 MOST_PROFILES = 10_000
 MOST_BYTES = 5_000_000
 MOST_PROFILE_BYTES = 100_000
@@ -43,22 +45,12 @@ _ATTRIBUTES = frozenset(
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One JSON:API error."""
-
-    title: str
-    detail: str
-    pointer: str = "/data"
-    code: str = "invalid"
-
-
 @dataclass
-class Klaviyo:
-    """The endpoints of all shops. One object serves one event loop."""
+class Jobs:
+    """The import jobs of all shops."""
 
     sandbox: Sandbox
-    _calls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    gate: Gate
 
     async def create_job(self, request: HttpRequest) -> Response:
         """`POST /api/profile-bulk-import-jobs`: takes all profiles or, for one bad one, none.
@@ -66,47 +58,47 @@ class Klaviyo:
         The work is done at once, in the order of arrival; looking at the job shows it queued and
         processing first.
         """
-        shop, stop = self._enter(request, "create job")
+        shop, stop = self.gate.enter(request, "create job")
         if stop is not None:
             return stop
         kind = request.headers.get("content-type", "").partition(";")[0].strip()
         if kind not in (MEDIA_TYPE, "application/json"):
             words = f"Unsupported media type '{kind}' in request."
-            return _errors(415, [Problem("Unsupported media type.", words)])
+            return errors(415, [Problem("Unsupported media type.", words)])
         raw = await request.body()
         if len(raw) > MOST_BYTES:
             words = f"The payload must not be larger than {MOST_BYTES} bytes."
-            return _errors(413, [Problem("Payload too large.", words, code="payload_too_large")])
+            return errors(413, [Problem("Payload too large.", words, code="payload_too_large")])
         profiles, problems = _profiles(raw)
         request.scope["sandbox"]["items"] = len(profiles)
         if problems:
-            return _errors(400, problems)
+            return errors(400, problems)
         job_id = self._run(shop, profiles)
-        return _answer({"data": self._job(shop, job_id, request)}, 202)
+        return answer({"data": self._job(shop, job_id, request)}, 202, request)
 
     async def get_job(self, request: HttpRequest) -> Response:
         """`GET /api/profile-bulk-import-jobs/{job_id}`."""
-        shop, stop = self._enter(request, "get job")
+        shop, stop = self.gate.enter(request, "get job")
         if stop is not None:
             return stop
         job_id = request.path_params["job_id"]
         with self.sandbox.store.transaction() as db:
             db.execute("update jobs set looks = looks + 1 where job_id = ?", (job_id,))
         job = self._job(shop, job_id, request)
-        return _answer({"data": job}) if job else _not_found(job_id)
+        return answer({"data": job}, request=request) if job else not_found(job_id)
 
     async def get_errors(self, request: HttpRequest) -> Response:
         """`GET /api/profile-bulk-import-jobs/{job_id}/import-errors`, at most 100 a page."""
-        shop, stop = self._enter(request, "get errors")
+        shop, stop = self.gate.enter(request, "get errors")
         if stop is not None:
             return stop
         job_id = request.path_params["job_id"]
         if self._job(shop, job_id, request) is None:
-            return _not_found(job_id)
+            return not_found(job_id)
         size = int(request.query_params.get("page[size]", "20"))
         if not 1 <= size <= 100:
             words = "Page size must be between 1 and 100."
-            return _errors(400, [Problem("Invalid input.", words, "page[size]")])
+            return errors(400, [Problem("Invalid input.", words, "page[size]")])
         start = int(request.query_params.get("page[cursor]", "0"))
         found = self.sandbox.store.query(
             "select position, error from job_errors where job_id = ? order by position", (job_id,)
@@ -115,7 +107,7 @@ class Klaviyo:
         here = str(request.url.replace(query=""))
         more = start + size < len(found)
         following = f"{here}?page[size]={size}&page[cursor]={start + size}" if more else None
-        return _answer(
+        return answer(
             {
                 "data": [
                     {
@@ -126,36 +118,9 @@ class Klaviyo:
                     for position, error in page
                 ],
                 "links": {"self": str(request.url), "prev": None, "next": following},
-            }
+            },
+            request=request,
         )
-
-    def _enter(self, request: HttpRequest, operation: str) -> tuple[str, Response | None]:
-        """The shop, and the answer that ends the request early: key, revision, rate."""
-        shop = request.path_params["shop"]
-        request.scope["sandbox"]["operation"] = operation
-        if shop not in self.sandbox.shops("klaviyo"):
-            return shop, _not_found(shop)
-        wanted = f"Klaviyo-API-Key {self.sandbox.token('klaviyo', shop)}"
-        if request.headers.get("authorization") != wanted:
-            problem = Problem(
-                "Authentication credentials were not provided or are wrong.",
-                "Missing or invalid private key.",
-                "/data/",
-                "not_authenticated",
-            )
-            return shop, _errors(401, [problem])
-        if request.headers.get("revision") not in REVISIONS:
-            words = "The 'revision' header is missing or names no supported revision."
-            return shop, _errors(400, [Problem("Invalid input.", words, "revision")])
-        now = self.sandbox.clock()
-        calls = self._calls.setdefault((shop, operation), [])
-        for most, seconds in self.sandbox.limits:
-            recent = [moment for moment in calls if moment > now - seconds]
-            if len(recent) >= most:
-                return shop, busy(recent[0] + seconds - now)
-        calls.append(now)
-        del calls[:-1000]
-        return shop, None
 
     def _run(self, shop: str, profiles: list[dict[str, Any]]) -> str:
         store = self.sandbox.store
@@ -169,14 +134,7 @@ class Klaviyo:
             if known is None:
                 errors.append((position, _missing_profile(position, resource)))
                 continue
-            properties = resource["attributes"].get("properties") or {}
-            # Null in a bulk import leaves a property as it is.
-            known |= {name: value for name, value in properties.items() if value is not None}
-            patch = (resource.get("meta") or {}).get("patch_properties") or {}
-            unset = patch.get("unset") or []
-            for name in [unset] if isinstance(unset, str) else unset:
-                known.pop(name, None)
-            held[profile_id] = known
+            held[profile_id] = patched(known, resource)
         with store.transaction() as db:
             (count,) = db.execute("select count(*) from jobs").fetchone()
             job_id = f"job-{count + 1:06d}"
@@ -236,18 +194,30 @@ def _profiles(raw: bytes) -> tuple[list[dict[str, Any]], list[Problem]]:
     return profiles, [
         problem
         for position, profile in enumerate(profiles)
-        for problem in _profile_problems(f"{_PROFILES}/{position}", profile)
+        for problem in profile_problems(f"{_PROFILES}/{position}", profile)
     ]
 
 
-def _profile_problems(pointer: str, profile: Any) -> list[Problem]:
+def patched(known: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a profile after a resource was written to it; nulls change nothing."""
+    properties = resource["attributes"].get("properties") or {}
+    found = known | {name: value for name, value in properties.items() if value is not None}
+    patch = (resource.get("meta") or {}).get("patch_properties") or {}
+    unset = patch.get("unset") or []
+    for name in [unset] if isinstance(unset, str) else unset:
+        found.pop(name, None)
+    return found
+
+
+def profile_problems(pointer: str, profile: Any, *, must_have_id: bool = True) -> list[Problem]:
+    """What is wrong with one profile of a request."""
     if not isinstance(profile, dict) or not isinstance(profile.get("attributes"), dict):
         return [Problem("Invalid input.", "A profile needs a type and attributes.", pointer)]
     found = []
     attributes = profile["attributes"]
     if profile.get("type") != "profile":
         found.append(Problem("Invalid input.", "The type must be profile.", f"{pointer}/type"))
-    if not isinstance(profile.get("id"), str):
+    if must_have_id and not isinstance(profile.get("id"), str):
         words = "This sandbox knows profiles by their id alone, and the profile has none."
         found.append(Problem("Invalid input.", words, f"{pointer}/id"))
     for name in sorted(attributes.keys() - _ATTRIBUTES):
@@ -271,39 +241,3 @@ def _missing_profile(position: int, resource: dict[str, Any]) -> dict[str, Any]:
         "source": {"pointer": f"{_PROFILES}/{position}/id"},
         "original_payload": {"id": resource["id"], **resource["attributes"]},
     }
-
-
-def busy(wait: float) -> Response:
-    """429, with the seconds to wait."""
-    problem = Problem(
-        "Request was throttled.",
-        f"Request was throttled. Expected available in {wait:.2f} seconds.",
-        "/data/",
-        "throttled",
-    )
-    return _errors(429, [problem], {"Retry-After": f"{wait:.3f}"})
-
-
-def _not_found(what: str) -> Response:
-    return _errors(404, [Problem("Not found.", f"{what} does not exist.", "/data/", "not_found")])
-
-
-def _errors(
-    status: int, problems: list[Problem], headers: dict[str, str] | None = None
-) -> JSONResponse:
-    errors = [
-        {
-            "id": f"error-{position}",
-            "status": status,
-            "code": problem.code,
-            "title": problem.title,
-            "detail": problem.detail,
-            "source": {"pointer": problem.pointer},
-        }
-        for position, problem in enumerate(problems)
-    ]
-    return JSONResponse({"errors": errors}, status, headers=headers, media_type=MEDIA_TYPE)
-
-
-def _answer(content: dict[str, Any], status: int = 200) -> JSONResponse:
-    return JSONResponse(content, status, media_type=MEDIA_TYPE)

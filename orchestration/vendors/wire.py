@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,13 +9,14 @@ from typing import Any
 
 import httpx
 import stamina
+import stamina.instrumentation
 
-from orchestration.activate.pace import retry_after
 from orchestration.errors import HealthError
 from orchestration.settings import Connection, is_loopback
+from orchestration.vendors.pace import retry_after
 
-# stamina reports each retry to logging; without a handler, Python would print that bare on stderr.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
+# stamina would report each retry on stderr, by way of whatever logging it finds installed.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Patience:
     """How long to go on trying, in seconds where not said otherwise.
 
     `attempts` counts the first try. A vendor that asks (Retry-After) for more than `longest_wait`
-    ends the run for that connection: what is left is sent by the next one.
+    ends the run for that connection: what is left is done by the next one.
     """
 
     attempts: int = 6
@@ -37,7 +37,7 @@ class Patience:
 
 
 class Stopped(HealthError):
-    """A connection cannot go on. What it confirmed before is in the ledger."""
+    """A connection cannot go on. What it confirmed or landed before stays."""
 
 
 class Passing(Exception):
@@ -66,11 +66,13 @@ def call(
     patience: Patience,
     request: Callable[[], httpx.Response],
     inspect: Callable[[httpx.Response], None] | None = None,
+    *,
+    advice: str = "Run the extract again later.",
 ) -> httpx.Response:
     """The answer to `request`, which is repeated on 429, 5xx and broken connections.
 
     `inspect` may raise `Passing` for an answer that is no answer yet. Raises `Stopped`, naming
-    `who`, when patience is at its end.
+    `who` and ending with `advice`, when patience is at its end.
     """
 
     def once() -> httpx.Response:
@@ -104,9 +106,7 @@ def call(
         return caller(pause, once)
     except Passing as error:
         asked = f" and asks to wait {error.wait:.0f} s" if error.wait else ""
-        raise Stopped(
-            f"{who} {error}{asked}. What it confirmed is in the ledger; run the push again later."
-        ) from error
+        raise Stopped(f"{who} {error}{asked}. {advice}") from error
 
 
 def words(response: httpx.Response, most: int = 300) -> str:

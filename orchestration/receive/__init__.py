@@ -1,0 +1,1 @@
+"""Webhooks: what vendors send by themselves is kept on disk first, and landed afterwards."""

@@ -1,0 +1,203 @@
+"""How each field of the schema is read from a row: one table, for queries and for bulk operations.
+
+A connection gives all its rows; whoever asked cuts pages out of them.
+"""
+
+from __future__ import annotations
+
+from orchestration.sandbox.server.shopify import readers as read
+
+# An interface has one kind of row here; those of `Node` say themselves what they are.
+CONCRETE = {"ReturnLineItemType": "ReturnLineItem"}
+
+
+FIELDS: dict[str, dict[str, read.Field]] = {
+    "Shop": {
+        "id": read.global_id("Shop", "shop_id"),
+        "name": read.text("name"),
+        "myshopifyDomain": lambda row, view, given: f"{row['shop_id']}.myshopify.com",
+        "ianaTimezone": read.text("iana_timezone"),
+        "currencyCode": read.text("currency_code"),
+    },
+    "Customer": {
+        "id": read.global_id("Customer", "customer_id"),
+        "legacyResourceId": read.text("customer_id"),
+        "firstName": read.text("first_name"),
+        "lastName": read.text("last_name"),
+        "createdAt": read.text("created_at"),
+        "updatedAt": read.text("updated_at"),
+        "tags": lambda row, view, given: view.tags(row),
+        "defaultAddress": read.address("Customer", "default_country_code", "default_postal_code"),
+        "defaultEmailAddress": read.contact("email", "email_marketing_state"),
+        "defaultPhoneNumber": read.contact("phone", "sms_marketing_state"),
+        "statistics": lambda row, view, given: row,
+        "metafield": read.metafield,
+        "metafields": read.metafields,
+    },
+    "CustomerEmailAddress": {
+        "emailAddress": read.text("address"),
+        "marketingState": read.text("state"),
+    },
+    "CustomerPhoneNumber": {
+        "phoneNumber": read.text("address"),
+        "marketingState": read.text("state"),
+    },
+    "CustomerStatistics": {
+        "predictedSpendTier": read.word("predicted_spend_tier"),
+        "rfmGroup": read.word("rfm_group"),
+    },
+    "MailingAddress": {
+        "id": read.text("id"),
+        "countryCodeV2": read.text("country"),
+        "zip": read.text("zip"),
+    },
+    "Metafield": {
+        "id": lambda row, view, given: read.gid("Metafield", row["owner"] + row["key"]),
+        "namespace": read.text("namespace"),
+        "key": read.text("key"),
+        "type": read.text("type"),
+        "value": read.text("value"),
+        "compareDigest": lambda row, view, given: read.digest(row["value"]),
+    },
+    "Order": {
+        "id": read.global_id("Order", "order_id"),
+        "legacyResourceId": read.text("order_id"),
+        "name": lambda row, view, given: f"#{row['order_id']}",
+        "email": read.text("email"),
+        "customer": lambda row, view, given: view.customer_of(row),
+        "createdAt": read.text("created_at"),
+        "processedAt": lambda row, view, given: row["processed_at"] or row["created_at"],
+        "updatedAt": read.text("updated_at"),
+        "cancelledAt": read.text("cancelled_at"),
+        "test": lambda row, view, given: bool(row["is_test"]),
+        "displayFinancialStatus": read.word("financial_status"),
+        "displayFulfillmentStatus": read.word("fulfillment_status", "UNFULFILLED"),
+        "currencyCode": read.text("currency_code"),
+        "presentmentCurrencyCode": read.text("presentment_currency_code"),
+        "subtotalPriceSet": read.bag("subtotal_amount"),
+        "totalDiscountsSet": read.bag("discount_amount"),
+        "totalTaxSet": read.bag("tax_amount"),
+        "totalShippingPriceSet": read.bag("shipping_amount"),
+        "totalPriceSet": read.bag("total_amount"),
+        "shippingAddress": read.address("Order", "shipping_country_code", "shipping_postal_code"),
+        "paymentGatewayNames": read.texts("payment_gateways"),
+        "discountCodes": read.texts("discount_codes"),
+        "sourceName": read.text("source_name"),
+        "customerJourneySummary": read.journey,
+        "tags": read.texts("tags"),
+        "metafield": read.metafield,
+        "lineItems": read.texts("_lines"),
+        "refunds": read.cut("_refunds"),
+        "returns": read.texts("_returns"),
+        "fulfillments": read.cut("_fulfillments"),
+        "transactions": read.cut("_transactions"),
+    },
+    "CustomerJourneySummary": {
+        "ready": lambda row, view, given: True,
+        "firstVisit": lambda row, view, given: row,
+    },
+    "CustomerVisit": {"id": read.text("id"), "source": read.text("source")},
+    "LineItem": {
+        "id": read.global_id("LineItem", "order_line_id"),
+        "title": read.words("title"),
+        "name": read.words("title"),
+        "sku": read.text("sku"),
+        "vendor": read.text("vendor"),
+        "quantity": read.text("quantity"),
+        "isGiftCard": lambda row, view, given: bool(row["is_gift_card"]),
+        "originalUnitPriceSet": read.bag("unit_price_amount"),
+        "totalDiscountSet": read.bag("discount_amount"),
+        "discountAllocations": read.discounts,
+        "customAttributes": read.attributes,
+        "product": read.product,
+        "variant": read.variant,
+    },
+    "DiscountAllocation": {"allocatedAmountSet": read.bag("discount_amount")},
+    "Attribute": {"key": read.text("key"), "value": read.text("value")},
+    "Refund": {
+        "id": read.global_id("Refund", "refund_id"),
+        "createdAt": read.text("created_at"),
+        "order": read.text("_order"),
+        "refundLineItems": read.texts("_lines"),
+    },
+    "RefundLineItem": {
+        "id": read.global_id("RefundLineItem", "refund_line_id"),
+        "lineItem": read.text("_line"),
+        "quantity": read.text("quantity"),
+        "subtotalSet": read.bag("subtotal_amount"),
+        "totalTaxSet": read.bag("tax_amount"),
+    },
+    "Return": {
+        "id": read.global_id("Return", "return_id"),
+        "name": lambda row, view, given: f"#{row['order_id']}-R1",
+        "createdAt": read.text("created_at"),
+        "status": read.word("status"),
+        "order": read.text("_order"),
+        "returnLineItems": read.texts("_lines"),
+    },
+    "ReturnLineItem": {
+        "id": read.global_id("ReturnLineItem", "return_line_id"),
+        "quantity": read.text("quantity"),
+        "returnReason": read.reason,
+        "returnReasonDefinition": read.definition,
+        "returnReasonNote": read.note,
+        "fulfillmentLineItem": lambda row, view, given: row["_line"],
+    },
+    "ReturnReasonDefinition": {
+        "id": lambda row, view, given: read.gid("ReturnReasonDefinition", row["handle"]),
+        "handle": read.text("handle"),
+        "name": read.text("name"),
+    },
+    "FulfillmentLineItem": {
+        "id": read.global_id("FulfillmentLineItem", "order_line_id"),
+        "lineItem": lambda row, view, given: row,
+    },
+    "Fulfillment": {
+        "id": read.global_id("Fulfillment", "fulfillment_id"),
+        "createdAt": read.text("created_at"),
+        "deliveredAt": read.text("delivered_at"),
+        "status": read.word("status"),
+    },
+    "OrderTransaction": {
+        "id": read.global_id("OrderTransaction", "transaction_id"),
+        "createdAt": read.text("created_at"),
+        "kind": read.word("kind"),
+        "status": read.word("status"),
+        "gateway": read.text("gateway"),
+        "amountSet": read.bag("amount"),
+    },
+    "Product": {
+        "id": read.global_id("Product", "product_id"),
+        "legacyResourceId": read.text("product_id"),
+        "title": read.words("title"),
+        "vendor": read.words("vendor"),
+        "productType": read.words("product_type"),
+        "updatedAt": read.text("updated_at"),
+        "priceRangeV2": lambda row, view, given: row,
+        "metafield": read.metafield,
+        "variants": read.only_variant,
+        "collections": read.texts("_collections"),
+    },
+    "ProductPriceRangeV2": {"minVariantPrice": read.price, "maxVariantPrice": read.price},
+    "ProductVariant": {
+        "id": read.global_id("ProductVariant", "variant_id"),
+        "price": lambda row, view, given: row["_product"].get("price_amount") or "0.0",
+        "inventoryItem": lambda row, view, given: row,
+    },
+    "InventoryItem": {"id": read.global_id("InventoryItem", "variant_id"), "unitCost": read.cost},
+    "Collection": {
+        "id": read.global_id("Collection", "collection_id"),
+        "title": read.text("title"),
+    },
+    "MoneyBag": {
+        "shopMoney": lambda row, view, given: {"amount": row["amount"], "code": row["shop"]},
+        "presentmentMoney": lambda row, view, given: {
+            "amount": row["amount"],
+            "code": row["shown"],
+        },
+    },
+    "MoneyV2": {
+        "amount": read.text("amount"),
+        "currencyCode": read.text("code"),
+    },
+}
