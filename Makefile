@@ -37,7 +37,8 @@ lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models tests/invariants tests/quality --processes 2 --disable-progress-bar
+	$(BIN)/sqlfluff lint $(filter-out models/staging/fivetran,$(wildcard models/*/*)) tests/invariants tests/quality --processes 2 --disable-progress-bar
+	$(BIN)/sqlfluff lint models/staging/fivetran --config models/staging/fivetran/sqlfluff.cfg --disable-progress-bar
 	$(BIN)/sqlfluff lint dashboards --templater raw --disable-progress-bar
 
 format: setup ## let ruff and sqlfluff put things right

@@ -42,3 +42,21 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         yield connection
     finally:
         connection.close()
+
+
+def holders(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> list[str]:
+    """The relation that holds a raw table's rows, in a list; empty while there is none.
+
+    Where nothing has landed, the rows come in another layout, which staging knows once it was
+    built.
+    """
+    there = {
+        f"{schema}.{name}"
+        for schema, name in connection.execute(
+            "select table_schema, table_name from information_schema.tables"
+        ).fetchall()
+    }
+    raw, staging = f"raw_{source}.{table}", f"staging.stg_{source}__{table}"
+    if raw in there and connection.execute(f"select 1 from {raw} limit 1").fetchone():
+        return [raw]
+    return [staging] if staging in there else []

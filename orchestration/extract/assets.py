@@ -29,7 +29,7 @@ from orchestration.operate.failures import told_in_a_sentence
 from orchestration.receive.landing import land_inbox
 from orchestration.settings import settings
 from orchestration.transform.assets import OWNERS, POOL
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, holders
 
 GROUP = "landing"
 READABLE = "files_can_be_read"
@@ -145,17 +145,14 @@ def has_files(folder: Path) -> bool:
 def shop_zones(warehouse: Path) -> list[str]:
     """The time zones of the shops that have landed."""
     with connect(warehouse) as connection:
-        known = connection.execute(
-            "select count(*) from information_schema.tables "
-            "where table_schema = 'raw_shopify' and table_name = 'shops'"
-        ).fetchone()
-        if not known or not known[0]:
-            return []
-        rows = connection.execute(
-            "select distinct iana_timezone from raw_shopify.shops "
-            "where iana_timezone is not null order by iana_timezone"
-        ).fetchall()
-    return [str(row[0]) for row in rows]
+        return [
+            str(zone)
+            for shops in holders(connection, "shopify", "shops")
+            for (zone,) in connection.execute(
+                f"select distinct iana_timezone from {shops} "
+                "where iana_timezone is not null order by iana_timezone"
+            ).fetchall()
+        ]
 
 
 def extracted(context: AssetExecutionContext, warehouse: Path) -> list[TableResult]:

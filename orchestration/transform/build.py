@@ -17,6 +17,7 @@ from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
+from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
 
@@ -174,8 +175,6 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    from orchestration.warehouse import connect
-
     # A held lock or a missing folder is said in a sentence, before dbt says it in a stack trace.
     with connect(warehouse) as connection:
         if request.shop:
@@ -224,28 +223,23 @@ def _statuses(outcome: Any) -> list[str]:
 
 def count_customers(connection: Any) -> int:
     """About how many customers a run has to score: those that landed, from either side."""
-    landed = connection.execute(
-        "select table_schema || '.' || table_name from information_schema.tables "
-        "where (table_schema, table_name) "
-        "in (('raw_shopify', 'customers'), ('raw_klaviyo', 'profiles'))"
-    ).fetchall()
+    names = [
+        *holders(connection, "shopify", "customers"),
+        *holders(connection, "klaviyo", "profiles"),
+    ]
     return max(
-        (connection.execute(f"select count(*) from {name}").fetchone()[0] for (name,) in landed),
+        (connection.execute(f"select count(*) from {name}").fetchone()[0] for name in names),
         default=0,
     )
 
 
 def check_shop(connection: Any, shop: str) -> None:
-    """Refuse a shop that no landed table knows."""
-    exists = connection.execute(
-        "select count(*) from information_schema.tables "
-        "where table_schema = 'raw_shopify' and table_name = 'shops'"
-    ).fetchone()[0]
-    known = (
-        [r[0] for r in connection.execute("select shop_id from raw_shopify.shops").fetchall()]
-        if exists
-        else []
-    )
+    """Refuse a shop that has not landed."""
+    known = {
+        row[0]
+        for name in holders(connection, "shopify", "shops")
+        for row in connection.execute(f"select shop_id from {name}").fetchall()
+    }
     if shop not in known:
         names = ", ".join(sorted(known)) or "none yet"
         raise HealthError(f"There is no shop '{shop}'. Shops that have landed: {names}.")

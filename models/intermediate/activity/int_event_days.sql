@@ -7,12 +7,15 @@ dated as (
     select
         events.shop_id,
         {{ shop_day('events.occurred_at') }} as activity_date,
+        events.event_id,
         events.loaded_at
     from events
     {{ join_calendar('events.occurred_at', 'events') }}
 ),
 
--- Any row that comes, goes or changes moves the count or the sum of load times of its day.
+-- Any row that comes, goes or changes moves the count or one of the sums of its day: of load times,
+-- or of the ids, which alone tell that events moved here from another day, as when a shop's time
+-- zone arrives after them.
 final as (
     select
         shop_id,
@@ -21,7 +24,9 @@ final as (
         max(loaded_at) as loaded_at,
         cast(count(*) as varchar)
         || '-'
-        || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as varchar), '') as fingerprint
+        || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as varchar), '')
+        || '-'
+        || cast(sum(cast({{ row_hash(['event_id']) }} as decimal(38, 0))) as varchar) as fingerprint
     from dated
     group by shop_id, activity_date
 )
