@@ -19,8 +19,8 @@ from orchestration.settings import PROJECT_DIR
 class Table:
     """One raw table: `columns` maps each name to its DuckDB type, in order, `_extra` last.
 
-    What a row once said in a `lasting` column, no later row takes away by saying nothing. Where
-    `erased_by` is filled, the `personal` columns are blank, whoever brings them.
+    What a row once said in a `lasting` column, no later row of a vendor's API takes away by saying
+    nothing; where `erased_by` is filled, it brings the `personal` columns blank (`landing.merge`).
     """
 
     source: str

@@ -243,6 +243,27 @@ def _erase(connection: duckdb.DuckDBPyConnection, table: Table, relation: str) -
     )
 
 
+def _stay_erased(connection: duckdb.DuckDBPyConnection, table: Table, stage: str) -> None:
+    """Blank the personal columns of staged customers whose erasure Shopify has asked for."""
+    if not table.erased_by:
+        return
+    asked = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'raw_shopify' and table_name = '_privacy_requests'"
+    ).fetchone()
+    if not asked or not asked[0]:
+        return
+    blank = ", ".join(f"{quoted(c)} = null" for c in table.personal)
+    erased_by = quoted(table.erased_by)
+    connection.execute(f"""
+        update {stage} as s
+        set {blank}, {erased_by} = coalesce(s.{erased_by}, r.requested_at)
+        from raw_shopify._privacy_requests as r
+        where r.kind = 'customers/redact'
+            and s.shop_id = r.shop_id and s.customer_id = r.customer_id
+    """)
+
+
 def _is_newer(table: Table) -> str:
     """SQL: whether staged row `s` beats stored row `t` of the same key."""
     later_load = (
@@ -258,7 +279,9 @@ def _is_newer(table: Table) -> str:
     )
 
 
-def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> Merged:
+def merge(
+    connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage, *, forgets: bool = False
+) -> Merged:
     """Upsert the stage into the raw table by primary key; call it inside `transaction`.
 
     Of several rows with one key the later `version_column` wins (null is the earliest), then the
@@ -266,8 +289,10 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     changes nothing, not even `_loaded_at`. A row that is replaced is kept as an earlier version
     (`earlier`). The stage is spent afterwards.
 
-    A `lasting` column is the exception: where the winner says nothing in it, what the loser says
-    stands. A row with only its key and such a column tells that and changes nothing else.
+    A source that `forgets` cannot tell the `lasting` columns in every row, as an API that shows
+    merged customers no more: where the winner says nothing in one, what the loser says stands. A
+    row with only its key and such a column tells that and changes nothing else. A file is taken at
+    its word, but who was erased on request stays erased.
 
     Keys of staged rows must not be null.
     """
@@ -279,11 +304,15 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
     if not total:
         return Merged()
     if total > scalar(connection, f"select count(*) from (select 1 from {rows} group by {key})"):
-        _carry_within(connection, table, rows)
+        if forgets:
+            _carry_within(connection, table, rows)
         _keep_winners(connection, table, rows)
-    if not stage.becomes_table:
-        _inherit(connection, table, rows)
-    _erase(connection, table, rows)
+    if forgets:
+        if not stage.becomes_table:
+            _inherit(connection, table, rows)
+        _erase(connection, table, rows)
+    else:
+        _stay_erased(connection, table, rows)
     if stage.becomes_table:
         new = scalar(connection, f"select count(*) from {rows}")
         connection.execute(f"drop table {target}")
@@ -321,8 +350,8 @@ def merge(connection: duckdb.DuckDBPyConnection, table: Table, stage: Stage) -> 
             "where rowid in (select stage_row from landing_verdict)"
         )
     connection.execute("drop table landing_verdict")
-    completed = _complete(connection, table, rows)
-    if changed or completed:
+    completed = _complete(connection, table, rows) if forgets else 0
+    if forgets and (changed or completed):
         earlier.erase(connection, table)
     return Merged(new=new, changed=changed + completed)
 

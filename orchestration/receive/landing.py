@@ -270,7 +270,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, filled: _Filled, moment: datet
     """Merge one stage; call it inside the transaction."""
     started = time.perf_counter()
     table = filled.table
-    merged = landing.merge(connection, table, filled.stage)
+    merged = landing.merge(connection, table, filled.stage, forgets=True)
     landing.record_rejects(connection, table, filled.rejects, moment)
     rejected = landing.scalar(connection, f"select count(*) from {filled.rejects}")
     example = connection.execute(

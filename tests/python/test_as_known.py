@@ -29,7 +29,9 @@ ROW = st.tuples(
 )
 
 
-def load(connection: duckdb.DuckDBPyConnection, rows: list[tuple], moment: datetime) -> None:
+def load(
+    connection: duckdb.DuckDBPyConnection, rows: list[tuple], moment: datetime, forgets: bool
+) -> None:
     with landing.staged(connection, CUSTOMERS) as stage, landing.transaction(connection):
         for key, version, email, merged_into, redacted in rows:
             connection.execute(
@@ -38,7 +40,7 @@ def load(connection: duckdb.DuckDBPyConnection, rows: list[tuple], moment: datet
                 [str(key), version and datetime(2026, 1, version), email, merged_into, redacted,
                  moment],
             )  # fmt: skip
-        landing.merge(connection, CUSTOMERS, stage)
+        landing.merge(connection, CUSTOMERS, stage, forgets=forgets)
 
 
 def stored(connection: duckdb.DuckDBPyConnection) -> list[tuple]:
@@ -48,16 +50,18 @@ def stored(connection: duckdb.DuckDBPyConnection) -> list[tuple]:
     ).fetchall()
 
 
-@given(loads=st.lists(st.lists(ROW, max_size=5), min_size=1, max_size=5))
-@settings(max_examples=60, deadline=None)
-def test_rolled_back_to_any_load_the_rows_are_those_of_then(loads: list[list[tuple]]) -> None:
+@given(loads=st.lists(st.lists(ROW, max_size=5), min_size=1, max_size=5), api=st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_rolled_back_to_any_load_the_rows_are_those_of_then(
+    loads: list[list[tuple]], api: bool
+) -> None:
     moments = [FIRST + timedelta(days=n) for n in range(len(loads))]
     states = []
     with duckdb.connect() as connection:
         for rows, moment in zip(loads, moments, strict=True):
-            load(connection, rows, moment)
+            load(connection, rows, moment, api)
             states.append(stored(connection))
-        erased = {row[0] for row in states[-1] if row[4] is not None}
+        erased = {row[0] for row in states[-1] if row[4] is not None and api}
         for state, moment in reversed(list(zip(states, moments, strict=True))):
             connection.execute("begin")
             earlier.roll_back(connection, moment + timedelta(hours=1))

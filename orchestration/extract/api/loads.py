@@ -122,7 +122,7 @@ def land(
         with landing.transaction(connection):
             for table, stage, rows, seconds in filled:
                 started = time.perf_counter()
-                merged = landing.merge(connection, table, stage)
+                merged = landing.merge(connection, table, stage, forgets=True)
                 results.append(
                     TableResult(
                         source=source,
