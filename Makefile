@@ -31,13 +31,13 @@ demo: setup ## the pretend shop: extract, build, score, push to the sandbox, rep
 
 test: setup ## everything that must hold: lint, types, models, behaviour
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint $(filter-out models/staging/fivetran,$(wildcard models/*/*)) tests/invariants tests/quality --processes 2 --disable-progress-bar
+	$(BIN)/sqlfluff lint models/features models/history models/intermediate models/marts $(filter-out models/staging/fivetran,$(wildcard models/staging/*)) tests/invariants tests/quality --processes 2 --disable-progress-bar
 	$(BIN)/sqlfluff lint models/staging/fivetran --config models/staging/fivetran/sqlfluff.cfg --disable-progress-bar
 	$(BIN)/sqlfluff lint dashboards --templater raw --disable-progress-bar
 

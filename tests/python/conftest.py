@@ -20,6 +20,29 @@ SHOP_END = date(2026, 10, 31)
 WINDOW_START = date(2026, 10, 25)
 
 
+# The longest files, which start first: one that begins last would run alone at the end.
+LONG = (
+    "test_backfill_browser.py",
+    "test_chores.py",
+    "test_replay.py",
+    "test_fivetran.py",
+    "test_dagster.py",
+    "test_extract_faults.py",
+    "test_catch_up.py",
+    "test_golden.py",
+    "test_serving.py",
+    "test_against_reference.py",
+    "test_console_browser.py",
+    "test_push_kill.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first, the others as they come."""
+    turns = {name: turn for turn, name in enumerate(LONG)}
+    items.sort(key=lambda item: turns.get(item.path.name, len(LONG)))
+
+
 def require(condition: bool, what: str) -> None:
     """Skip loudly for want of a system package; fail instead where everything is required."""
     if condition:
