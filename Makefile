@@ -31,7 +31,7 @@ demo: setup ## the pretend shop: extract, build, score, push to the sandbox, rep
 
 test: setup ## everything that must hold: lint, types, models, behaviour
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20
 
 lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
