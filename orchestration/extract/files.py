@@ -262,7 +262,7 @@ def _shown_progress(
 def render_summary(results: list[TableResult]) -> RenderableType:
     """The results as a table for a terminal, then a sentence on each problem."""
     # Without frames the numbers fit a terminal of 80 columns, whole.
-    table = RichTable(title="Loaded", title_justify="left", box=None)
+    table = RichTable(title="Loaded", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("table", no_wrap=True)
     for name in ("files", "read", "new", "changed", "same", "rejected", "sec"):
         table.add_column(name, justify="right", no_wrap=True)
