@@ -309,9 +309,8 @@ def told_as_built(
     events until the end: a range of days, which is watched, goes without. Raises `Failure` with
     what dbt said of the nodes that failed.
     """
-    events: Iterator[Any] = invocation.stream()
-    if days == 1:
-        events = invocation.stream().fetch_column_metadata()
+    stream = invocation.stream()
+    events: Iterator[Any] = stream.fetch_column_metadata() if days == 1 else stream
     built, total = 0, len(context.selected_asset_keys)
     try:
         for event in events:
