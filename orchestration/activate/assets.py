@@ -4,7 +4,6 @@
 import io
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
 from typing import Any
 
 from dagster import (
@@ -14,26 +13,23 @@ from dagster import (
     AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
-    DagsterInstance,
     Failure,
     MaterializeResult,
     MetadataValue,
     asset,
 )
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from rich.console import Console
 
 from orchestration.activate.push import PushReport, push
 from orchestration.errors import HealthError
 from orchestration.operate.days import latest_days
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.operate.verdicts import unpassed
 from orchestration.publish.serving import held_back
 from orchestration.settings import PUSHED, Settings, settings, variables
 from orchestration.transform.assets import OWNERS, POOL
 
 GROUP = "push"
-# How many executions of a check are looked through for one that is not still to come.
-HISTORY = 50
 PLAN = AssetKey(["activation", "plan"])
 LEDGER = AssetKey(["activation", "ledger"])
 OFF = "off: HEALTH_PUSH_ENABLED is not 1, so this is the plan and nothing was sent"
@@ -50,33 +46,6 @@ def hold_reason(tags: Mapping[str, str], latest: Collection[date], *, enabled: b
     if day is not None and date.fromisoformat(day) not in latest:
         return f"held: {day} is not the latest day; run the job push to send what stands now"
     return None if enabled else OFF
-
-
-def unpassed(instance: DagsterInstance, guards: Sequence[AssetCheckKey]) -> list[str]:
-    """The blocking checks that did not pass when they last ran, or never ran, by name."""
-
-    @cache
-    def is_to_come(run_id: str) -> bool:
-        """Whether a run may still get to its checks, or was called off before it began."""
-        record = instance.get_run_record_by_id(run_id)
-        return record is None or record.start_time is None or not record.dagster_run.is_finished
-
-    # One question for all of them; most passed and need no other.
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(guards)
-
-    def passed(key: AssetCheckKey) -> bool:
-        last = latest.get(key)
-        if last is not None and last.status == AssetCheckExecutionRecordStatus.SUCCEEDED:
-            return True
-        for record in instance.event_log_storage.get_asset_check_execution_history(key, HISTORY):
-            if record.status == AssetCheckExecutionRecordStatus.PLANNED and is_to_come(
-                record.run_id
-            ):
-                continue
-            return bool(record.status == AssetCheckExecutionRecordStatus.SUCCEEDED)
-        return False
-
-    return sorted(f"{k.asset_key.to_user_string()}:{k.name}" for k in guards if not passed(k))
 
 
 def only(everything: Settings, destination: str) -> Settings:

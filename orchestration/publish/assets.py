@@ -1,7 +1,6 @@
 """The copy for readers as a Dagster asset: made anew when the checks of all scores have passed."""
 
 # No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
-from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +11,6 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
-    DagsterInstance,
     DailyPartitionsDefinition,
     Failure,
     MaterializeResult,
@@ -20,8 +18,8 @@ from dagster import (
     multi_asset,
 )
 
-from orchestration.activate.assets import unpassed
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.operate.verdicts import unpassed
 from orchestration.publish.serving import SCHEMAS, copy_marts, held_back
 from orchestration.settings import settings
 from orchestration.transform.assets import OWNERS, POOL
@@ -33,19 +31,6 @@ SERVING = AssetKey(["serving", "customer_health"])
 def blocking(models: AssetsDefinition) -> list[AssetCheckKey]:
     """The checks of a set of models that stop what comes after it."""
     return [spec.key for spec in models.check_specs if spec.blocking]
-
-
-def not_passed(
-    instance: DagsterInstance, scored: Sequence[AssetCheckKey], others: Sequence[AssetCheckKey]
-) -> list[str]:
-    """The blocking checks that hold the copy back, by name.
-
-    Those of what is `scored` must have passed when they last ran. The `others` may never have run
-    in this console: a replay builds nothing but the scores.
-    """
-    storage = instance.event_log_storage
-    ran = [key for key in others if storage.get_asset_check_execution_history(key, limit=1)]
-    return unpassed(instance, [*scored, *ran])
 
 
 def make_serving_asset(
@@ -71,7 +56,8 @@ def make_serving_asset(
     @multi_asset(specs=[spec], backfill_policy=BackfillPolicy.single_run(), pool=POOL)
     def serving(context: AssetExecutionContext) -> MaterializeResult[Any]:
         now, started = settings(), perf_counter()
-        names = not_passed(context.instance, blocking(scored), blocking(unpartitioned))
+        # A replay builds nothing but the scores.
+        names = unpassed(context.instance, blocking(scored), may=blocking(unpartitioned))
         with told_in_a_sentence():
             problems = held_back(now.warehouse_path)
         if names:

@@ -27,6 +27,7 @@ from orchestration.extract import assets as extract
 from orchestration.extract.contract import tables
 from orchestration.extract.files import TableResult
 from orchestration.operate import console, days, schedules
+from orchestration.operate.verdicts import unpassed
 from orchestration.sandbox.server import Sandbox, running
 from orchestration.settings import Settings, settings
 from orchestration.transform import assets as transform
@@ -259,11 +260,11 @@ def pushed(
 
 def test_guards_are_checks_that_passed_when_they_last_ran(instance: dg.DagsterInstance) -> None:
     both = ["activation/plan:keys_are_unique", "activation/plan:nothing_is_null"]
-    assert activate.unpassed(instance, GUARDS) == both
+    assert unpassed(instance, GUARDS) == both
     checked(instance, "keys_are_unique", "nothing_is_null")
-    assert activate.unpassed(instance, GUARDS) == []
+    assert unpassed(instance, GUARDS) == []
     checked(instance, "keys_are_unique")
-    assert activate.unpassed(instance, GUARDS) == both[1:]
+    assert unpassed(instance, GUARDS) == both[1:]
 
 
 def planned(instance: dg.DagsterInstance) -> dg.DagsterRun:
@@ -281,17 +282,28 @@ def test_a_run_that_waits_for_its_turn_unmakes_no_check_and_one_that_died_does(
     record = instance.get_latest_asset_check_evaluation_record(GUARDS[0])
     assert record
     assert record.run_id == run.run_id
-    assert activate.unpassed(instance, GUARDS) == []
+    assert unpassed(instance, GUARDS) == []
     # Called off before it began, it changed nothing.
     instance.report_run_canceled(planned(instance))
-    assert activate.unpassed(instance, GUARDS) == []
+    assert unpassed(instance, GUARDS) == []
     # Begun, it may have changed anything once it is over.
     instance.report_dagster_event(
         dg.DagsterEvent(event_type_value="PIPELINE_START", job_name=run.job_name), run.run_id
     )
-    assert activate.unpassed(instance, GUARDS) == []
+    assert unpassed(instance, GUARDS) == []
     instance.report_run_failed(run)
-    assert len(activate.unpassed(instance, GUARDS)) == 2
+    assert len(unpassed(instance, GUARDS)) == 2
+
+
+def test_checks_that_only_wait_for_their_first_run_hold_back_what_must_pass_and_nothing_else(
+    instance: dg.DagsterInstance,
+) -> None:
+    planned(instance)
+    assert len(unpassed(instance, GUARDS)) == 2
+    assert unpassed(instance, [], may=GUARDS) == []
+    checked(instance, "keys_are_unique")
+    planned(instance)
+    assert unpassed(instance, [], may=GUARDS) == ["activation/plan:nothing_is_null"]
 
 
 def test_a_push_plans_until_it_is_switched_on_and_then_waits_for_its_checks(
