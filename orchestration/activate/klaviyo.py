@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from orchestration.activate.ledger import RUN_AGAIN, Answer, Refusal
 from orchestration.activate.plan import Row, Sizes, changes
+from orchestration.activate.sending import Estimate, Sleep
 from orchestration.settings import Connection
 from orchestration.vendors import pace, wire
 
@@ -83,6 +84,25 @@ def batches(rows: Iterable[Row], sizes: Sizes) -> Iterator[list[Row]]:
         yield batch
 
 
+def estimate(rows: Iterable[Row], sizes: Sizes) -> Estimate:
+    """What sending all of these rows of one shop takes; calls nobody."""
+    jobs = sum(1 for _ in batches(rows, sizes))
+    most, window = LIMITS[-1]
+    return Estimate("import jobs", jobs, jobs * window / most)
+
+
+def open_sender(
+    connection: Connection,
+    sizes: Sizes,
+    patience: wire.Patience,
+    estimate: Estimate,
+    *,
+    sleep: Sleep = time.sleep,
+) -> Klaviyo:
+    """A sender of import jobs."""
+    return Klaviyo(connection, sizes, patience, sleep=sleep)
+
+
 def refusals(
     errors: Iterable[Mapping[str, Any]], rows: Sequence[Row]
 ) -> tuple[dict[int, Refusal], list[str]]:
@@ -128,7 +148,7 @@ class Klaviyo:
         sizes: Sizes,
         patience: wire.Patience,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Sleep = time.sleep,
     ) -> None:
         self._connection = connection
         self._who = f"Klaviyo (shop {connection.shop_id})"
@@ -155,6 +175,10 @@ class Klaviyo:
     def fields(self, row: Row) -> list[str]:
         """The names of the properties that sending `row` writes."""
         return sorted(fields(row))
+
+    def batches(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
+        """Rows in order, cut into jobs."""
+        return batches(rows, self._sizes)
 
     def send(self, rows: Sequence[Row]) -> Answer:
         """Import one batch and wait for the job to end.

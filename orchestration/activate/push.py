@@ -8,11 +8,12 @@ goes on from there.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -20,9 +21,11 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from orchestration.activate import klaviyo, plan, shopify
+from orchestration.activate import plan
+from orchestration.activate.destinations import VENDORS
 from orchestration.activate.ledger import Answer, Ledger
 from orchestration.activate.plan import Example, PlanCount, Row, Sizes
+from orchestration.activate.sending import Estimate, Sleep
 from orchestration.errors import HealthError
 from orchestration.settings import Connection, Settings
 from orchestration.vendors.wire import Patience, Stopped
@@ -33,23 +36,6 @@ from orchestration.warehouse import connect
 _RECORDED_AT_ONCE = 1000
 
 _FIELDS_SHOWN = 4
-
-
-class Sender(Protocol):
-    """What a destination must offer to be pushed to."""
-
-    @property
-    def calls(self) -> int:
-        """How many calls were made, repeated ones counted each time."""
-
-    def fields(self, row: Row) -> list[str]:
-        """The names of the fields that sending `row` writes."""
-
-    def send(self, rows: Sequence[Row]) -> Answer:
-        """Write a batch; raises `Stopped` when the connection cannot go on."""
-
-    def close(self) -> None:
-        """Close the connections."""
 
 
 @dataclass
@@ -69,15 +55,24 @@ class Outcome:
 class PushReport:
     """The plan as shown and, when it was applied, what came of it.
 
-    `estimated_calls` counts writes by destination, without retries and without looks at a
-    running job.
+    `estimates` are by destination and shop, for those that are connected.
     """
 
     applied: bool
     counts: Sequence[PlanCount]
     examples: Sequence[Example]
-    estimated_calls: dict[str, int]
+    estimates: Mapping[tuple[str, str], Estimate] = field(default_factory=dict)
     outcomes: Sequence[Outcome] = field(default_factory=tuple)
+
+    @property
+    def estimated_calls(self) -> dict[str, int]:
+        """Writes by destination, without retries and without looks at a running job."""
+        found: dict[str, int] = {}
+        for (destination, _), estimate in self.estimates.items():
+            if not estimate.calls:
+                continue
+            found[destination] = found.get(destination, 0) + estimate.calls
+        return found
 
     @property
     def to_send(self) -> int:
@@ -112,6 +107,7 @@ def push(
     retry_refused: bool = False,
     sizes: Sizes | None = None,
     patience: Patience | None = None,
+    sleep: Sleep = time.sleep,
 ) -> PushReport:
     """Show the plan of a warehouse and, with `apply`, send it.
 
@@ -128,7 +124,8 @@ def push(
         connections = {
             (destination, shop): found
             for destination, shop in pairs
-            if (found := settings.connection(shop, destination)) is not None
+            if destination in VENDORS
+            and (found := settings.connection(shop, destination)) is not None
         }
         # The tables first, so that the plan is frozen as the ledger stands.
         ledger = Ledger(connection) if apply else None
@@ -137,13 +134,19 @@ def push(
             applied=apply,
             counts=plan.counts(connection),
             examples=plan.examples(connection),
-            estimated_calls=_estimate(connection, pairs, sizes),
+            estimates=_estimate(connection, connections, sizes),
         )
         _show_plan(console, report)
         if ledger is None:
             return report
         outcomes = [
-            _push_one(connection, ledger, connections[pair], sizes, patience, console)
+            _push_one(
+                connection,
+                ledger,
+                connections[pair],
+                report.estimates[pair],
+                _Manner(sizes, patience, sleep, console),
+            )
             for pair in pairs
             if pair in connections and _rows_to_send(report.counts, pair)
         ]
@@ -151,7 +154,7 @@ def push(
         applied=True,
         counts=report.counts,
         examples=report.examples,
-        estimated_calls=report.estimated_calls,
+        estimates=report.estimates,
         outcomes=outcomes,
     )
     _show_outcomes(console, report)
@@ -164,37 +167,32 @@ def _rows_to_send(counts: Iterable[PlanCount], pair: tuple[str, str]) -> int:
     return sum(c.rows for c in counts if (c.destination, c.shop_id) == pair and c.action == "send")
 
 
-def _batches(destination: str, rows: Iterable[Row], sizes: Sizes) -> Iterator[list[Row]]:
-    if destination == "klaviyo":
-        return klaviyo.batches(rows, sizes)
-    return shopify.batches(rows, sizes)
-
-
-def _sender(connection: Connection, sizes: Sizes, patience: Patience) -> Sender:
-    if connection.destination == "klaviyo":
-        return klaviyo.Klaviyo(connection, sizes, patience)
-    return shopify.Shopify(connection, sizes, patience)
-
-
 def _estimate(
     connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]], sizes: Sizes
-) -> dict[str, int]:
-    estimate: dict[str, int] = {}
+) -> dict[tuple[str, str], Estimate]:
+    found = {}
     for destination, shop in pairs:
         rows = (r for r in plan.rows(connection, destination, shop) if plan.changes(r))
-        for batch in _batches(destination, rows, sizes):
-            calls = 1 if destination == "klaviyo" else len(shopify.calls(batch, sizes))
-            estimate[destination] = estimate.get(destination, 0) + calls
-    return estimate
+        found[destination, shop] = VENDORS[destination].estimate(rows, sizes)
+    return found
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How a run goes about it."""
+
+    sizes: Sizes
+    patience: Patience
+    sleep: Sleep
+    console: Console
 
 
 def _push_one(
     connection: duckdb.DuckDBPyConnection,
     ledger: Ledger,
     target: Connection,
-    sizes: Sizes,
-    patience: Patience,
-    console: Console,
+    estimate: Estimate,
+    manner: _Manner,
 ) -> Outcome:
     """Send all rows of one shop at one destination."""
     outcome = Outcome(target.destination, target.shop_id)
@@ -213,11 +211,14 @@ def _push_one(
             else:
                 unchanged.append(row)
 
-    sender = _sender(target, sizes, patience)
+    sender = VENDORS[target.destination].open_sender(
+        target, manner.sizes, manner.patience, estimate, sleep=manner.sleep
+    )
+    console = manner.console
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(f"{target.destination} {target.shop_id}", total=None)
-            for batch in _batches(target.destination, changed(), sizes):
+            for batch in sender.batches(changed()):
                 outcome.batches += 1
                 batch_id = f"{started}-{outcome.batches:06d}"
                 ledger.note(batch_id, batch, [sender.fields(row) for row in batch])

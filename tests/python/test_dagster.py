@@ -206,7 +206,6 @@ def test_counts_are_those_of_the_destination() -> None:
             PlanCount("shopify", "aurelia", "send", "new", 7),
         ],
         examples=[],
-        estimated_calls={},
         outcomes=[Outcome("klaviyo", "aurelia", confirmed=2, refused=1, calls=4)],
     )
     assert activate.counts(report, "klaviyo") == {

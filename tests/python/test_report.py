@@ -333,7 +333,6 @@ def test_what_a_push_did_is_told(warehouse: Path, tmp_path: Path) -> None:
         applied=True,
         counts=(),
         examples=(),
-        estimated_calls={},
         outcomes=(
             Outcome("shopify", "aurelia", confirmed=1234, refused=5, batches=3, calls=17),
             Outcome("klaviyo", "aurelia", stopped="The <key> was refused."),
