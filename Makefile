@@ -39,7 +39,7 @@ lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint models/features models/history models/intermediate models/marts $(filter-out models/staging/fivetran,$(wildcard models/staging/*)) tests/invariants tests/quality --processes 2 --disable-progress-bar
 	$(BIN)/sqlfluff lint models/staging/fivetran --config models/staging/fivetran/sqlfluff.cfg --disable-progress-bar
-	$(BIN)/sqlfluff lint dashboards --templater raw --disable-progress-bar
+	$(BIN)/sqlfluff lint dashboards --config dashboards/sqlfluff.cfg --disable-progress-bar
 
 format: setup ## let ruff and sqlfluff put things right
 	$(BIN)/ruff check --fix .

@@ -220,12 +220,20 @@ def explain(
         str, typer.Argument(help="A customer_key, Shopify id, Klaviyo profile id or e-mail.")
     ],
     as_of: Annotated[str | None, typer.Option(help="A day that was built before.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write their whole story to this page instead.")
+    ] = None,
 ) -> None:
     """Why a customer has their scores, and what would change them."""
     from orchestration.operate.explain import explain as run
+    from orchestration.publish.customer_page import write_customer_page
     from orchestration.settings import health_scorecard
 
     day = parse_day(as_of, "--as-of")
+    if html is not None:
+        written = write_customer_page(settings().warehouse_path, customer, html, day)
+        console.print(f"The page is in {written}.", soft_wrap=True)
+        return
     console.print(run(settings().warehouse_path, customer, health_scorecard(), day))
 
 

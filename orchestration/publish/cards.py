@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from orchestration.publish.charts import Bar, Cell, Span, Step, bars, grid, histogram
+from orchestration.publish.page import Card, Table, table_html
 from orchestration.publish.wording import (
     Change,
     change,
@@ -90,58 +91,6 @@ class Shop:
             )
             for place, row in enumerate(found)
         ]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Numbers under a chart. Text columns come first; `figures` counts those that are numbers."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    figures: int
-
-
-@dataclass(frozen=True)
-class Card:
-    """One finding: its reading, what was measured, the picture and the numbers behind it.
-
-    `picture` is an SVG and `extra` HTML, everything else is text. `span` is `wide` for two columns
-    where there are two, `rest` for two where there are three, `full` for all of them, and `tall`
-    for two rows. `summary` opens the table. Without a picture and a table the note explains what is
-    missing.
-    """
-
-    title: str
-    note: str
-    picture: str = ""
-    extra: str = ""
-    table: Table | None = None
-    span: str = ""
-    summary: str = "The numbers"
-
-
-def table_html(table: Table) -> str:
-    """A table with a caption; the first column names its row."""
-    texts = len(table.head) - table.figures
-
-    def cell(place: int, text: str, tag: str, scope: str = "") -> str:
-        kind = ' class="figure"' if place >= texts else ""
-        return f"<{tag}{scope}{kind}>{escape(text)}</{tag}>"
-
-    head = "".join(cell(i, text, "th", ' scope="col"') for i, text in enumerate(table.head))
-    body = "".join(
-        "<tr>"
-        + cell(0, row[0], "th", ' scope="row"')
-        + "".join(cell(i, text, "td") for i, text in enumerate(row[1:], start=1))
-        + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.caption)}">'
-        f"<table><caption>{escape(table.caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def inline(svg: str, label: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
-def _svg(layers: Sequence[alt.Chart], height: int, **sizing: Any) -> str:
+def drawn(layers: Sequence[alt.Chart], height: int, **sizing: Any) -> str:
+    """Layers as one SVG of the report's width; `sizing` is Vega-Lite's way to fit the axes in."""
     spec = (
         alt.LayerChart(layer=list(layers))
         .properties(
@@ -178,7 +179,7 @@ def bars(items: Sequence[Bar], whole: float | None = None) -> str:
             x=alt.value(WIDTH), text="text:N"
         ),
     ]
-    return _svg(layers if whole else layers[1:], step * len(rows))
+    return drawn(layers if whole else layers[1:], step * len(rows))
 
 
 def histogram(steps: Sequence[Step], spans: Sequence[Span], title: str) -> str:
@@ -248,7 +249,7 @@ def histogram(steps: Sequence[Step], spans: Sequence[Span], title: str) -> str:
         y=alt.value(0), text="text:N"
     )
     labels = named.mark_text(baseline="top", fontSize=11.5).encode(y=alt.value(19), text="label:N")
-    return _svg([columns, rules, figures, labels], height, type="fit", contains="padding")
+    return drawn([columns, rules, figures, labels], height, type="fit", contains="padding")
 
 
 def grid(cells: Sequence[Cell], size: int, x_title: str, y_title: str) -> str:
@@ -272,7 +273,7 @@ def grid(cells: Sequence[Cell], size: int, x_title: str, y_title: str) -> str:
         y=alt.Y("row:O", title=y_title, axis=axis, scale=alt.Scale(domain=places[::-1])),
     )
     on = alt.Color("on:N", scale=None)
-    return _svg(
+    return drawn(
         [
             base.mark_rect(stroke=light("card"), strokeWidth=2).encode(
                 color=alt.Color("colour:N", scale=None)

@@ -6,8 +6,9 @@ from collections import defaultdict
 from decimal import Decimal
 from html import escape
 
-from orchestration.publish.cards import Card, Row, Rows, Shop, Table
+from orchestration.publish.cards import Row, Rows, Shop
 from orchestration.publish.charts import Bar, bars
+from orchestration.publish.page import Card, Table
 from orchestration.publish.wording import count, number, sentence, share, short, words
 
 # As Shopify orders them, best first; what it may add later comes before NONE.

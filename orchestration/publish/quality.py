@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from html import escape
 
-from orchestration.publish.cards import Card, Row, Rows, Shop, Table, idle_rules, table_html
+from orchestration.publish.cards import Row, Rows, Shop, idle_rules
 from orchestration.publish.charts import Bar, bars
+from orchestration.publish.page import Card, Table, table_html
 from orchestration.publish.wording import count, number, sentence, share, words
 
 PAIRS_SHOWN = 3

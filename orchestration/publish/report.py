@@ -8,20 +8,16 @@ warehouse gives the same bytes, and it may be mailed to whoever may see the shop
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from orchestration.errors import HealthError
 from orchestration.publish.cards import (
-    Card,
     Rows,
     Shop,
     behaviour_card,
@@ -32,11 +28,10 @@ from orchestration.publish.cards import (
     readiness,
     returns_card,
     rfm_card,
-    table_html,
     trust_card,
 )
-from orchestration.publish.charts import inline, palette_css
 from orchestration.publish.groups import agreement_card, segments_card
+from orchestration.publish.page import DASHBOARDS, card_html, filled, kpi_html, write_page
 from orchestration.publish.quality import (
     audit_card,
     catalogue_card,
@@ -44,14 +39,12 @@ from orchestration.publish.quality import (
     tracking_card,
 )
 from orchestration.publish.versions import what_if_cards
-from orchestration.publish.wording import Change, count, day
-from orchestration.settings import PROJECT_DIR
+from orchestration.publish.wording import count, day
 from orchestration.warehouse import connect
 
 if TYPE_CHECKING:
     from orchestration.activate.push import PushReport
 
-DASHBOARDS = PROJECT_DIR / "dashboards"
 QUERIES = (
     "shops",
     "bands",
@@ -89,7 +82,6 @@ YOUNGER = (
     "what_if",
     "what_if_customers",
 )
-GLYPHS = {"better": "▲", "worse": "▼", "same": "●"}
 
 
 def read(connection: duckdb.DuckDBPyConnection) -> list[Shop]:
@@ -123,37 +115,6 @@ def read(connection: duckdb.DuckDBPyConnection) -> list[Shop]:
         for shop_id, of_shop in sorted(rows.items())
         if of_shop["shops"]
     ]
-
-
-def card_html(card: Card) -> str:
-    """A card as HTML."""
-    picture = ""
-    if card.picture:
-        picture = f"<figure>{inline(card.picture, f'{card.title}. {card.note}')}</figure>"
-    table = ""
-    if card.table:
-        table = (
-            f"<details><summary>{escape(card.summary)}</summary>{table_html(card.table)}</details>"
-        )
-    content = picture + card.extra
-    if "wide" in card.span and picture and card.extra:
-        content = f'<div class="beside">{picture}<div>{card.extra}</div></div>'
-    return (
-        f'<article class="{f"card {card.span}".strip()}"><h4>{escape(card.title)}</h4>'
-        f'<p class="note">{escape(card.note)}</p>{content}{table}</article>'
-    )
-
-
-def kpi_html(strip: Iterable[tuple[str, str, Change]]) -> str:
-    """The figures on top of a shop."""
-    tiles = []
-    for name, figure, moved in strip:
-        tiles.append(
-            f'<div><dt>{escape(name)}</dt><dd class="big">{escape(figure)}</dd>'
-            f'<dd class="{moved.mood}"><span aria-hidden="true">{GLYPHS[moved.mood]}</span> '
-            f"{escape(moved.text)}</dd></div>"
-        )
-    return f'<dl class="kpis">{"".join(tiles)}</dl>'
 
 
 def shop_html(shop: Shop, anchor: str, push_report: PushReport | None) -> str:
@@ -262,10 +223,8 @@ def render(shops: Sequence[Shop], push_report: PushReport | None = None) -> str:
             "fills.</p></section>"
         )
         summary = "Nothing has been loaded yet"
-    template = Template((DASHBOARDS / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        light=palette_css(0),
-        dark=palette_css(1),
+    return filled(
+        "page.html",
         summary=escape(summary) + ".",
         overview=overview_html(shops),
         sections=sections,
@@ -278,19 +237,6 @@ def write_report(warehouse: Path, out: Path, push_report: PushReport | None = No
     The file appears whole or not at all. Raises `HealthError` without a warehouse, without marts,
     or when `out` is a folder.
     """
-    if out.is_dir():
-        raise HealthError(f"{out} is a folder: name the file to write, like {out / 'report.html'}.")
     with connect(warehouse, read_only=True) as connection:
         shops = read(connection)
-    page = render(shops, push_report)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(name).chmod(0o644)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return out
+    return write_page(out, render(shops, push_report))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 
-from orchestration.publish.cards import Card, Row, Rows, Shop, Table
+from orchestration.publish.cards import Row, Rows, Shop
+from orchestration.publish.page import Card, Table
 from orchestration.publish.wording import count, day, number, sentence, share, short, words
 from orchestration.settings import health_scorecard
 

@@ -7,24 +7,15 @@ official SDK.
 
 from __future__ import annotations
 
-import fcntl
 import gzip
-import hashlib
 import importlib
 import inspect
 import json
-import os
 import re
-import shutil
-import subprocess
-import tarfile
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from conftest import require
 from graphql import (
     GraphQLError,
     GraphQLSchema,
@@ -37,6 +28,7 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 from jsonschema import Draft202012Validator
+from npm import archive, member
 from openapi_client.api.events_api import EventsApi
 from openapi_client.api.metrics_api import MetricsApi
 from openapi_client.api.profiles_api import ProfilesApi
@@ -48,41 +40,11 @@ VERSION = "2026-07"
 # --- Shopify -------------------------------------------------------------------------------------
 
 
-def _archive() -> Path | None:
-    """The npm package as a file, fetched when it is not in the cache; None when it cannot be."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "customer-health-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "shopify-dev-mcp-1.16.0.tgz"
-    # Test workers come at the same time; one fetches, the others wait for it.
-    with (folder / "fetch.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(target) and shutil.which("npm"):
-            with suppress(subprocess.TimeoutExpired):
-                subprocess.run(
-                    ["npm", "pack", PACKAGE, "--ignore-scripts", "--silent"],
-                    cwd=folder,
-                    check=False,
-                    capture_output=True,
-                    timeout=300,
-                )
-    return target if _is_whole(target) else None
-
-
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
-
-
 @cache
 def shopify_schema(version: str = VERSION) -> GraphQLSchema:
     """Shopify's published Admin schema. Skips, or fails, where it cannot be had."""
-    archive = _archive()
-    require(archive is not None, f"npm could not fetch {PACKAGE}, which has Shopify's schema")
-    assert archive is not None
-    with tarfile.open(archive) as package:
-        member = package.extractfile(f"package/dist/data/admin_{version}.json.gz")
-        assert member is not None
-        found = json.loads(gzip.decompress(member.read()))
+    packed = member(archive(PACKAGE, SHA256), f"dist/data/admin_{version}.json.gz")
+    found = json.loads(gzip.decompress(packed))
     return build_client_schema(found.get("data", found), assume_valid=True)
 
 

@@ -1,4 +1,4 @@
-"""The report in a browser: wide, on a phone, in the dark and on paper."""
+"""The report and a customer's page in a browser: wide, on a phone, in the dark and on paper."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, require
+from npm import archive, member
 from playwright.sync_api import Browser, Page, sync_playwright
+from push_warehouse import query
 
+from orchestration.publish.customer_page import write_customer_page
 from orchestration.publish.report import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -24,6 +27,8 @@ QUIET = (
     "--no-first-run",
 )
 PICTURE = ROOT / "docs" / "img" / "report.png"
+AXE = "axe-core@4.14.1"
+AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 SIZES = {"desktop": (1240, 900), "tablet": (820, 1100), "phone": (390, 844)}
 
 # For every text that shows: its colour, what lies under its middle, and both as luminance.
@@ -105,6 +110,24 @@ def report(warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(warehouse, tmp_path_factory.mktemp("browser") / "report.html")
 
 
+@pytest.fixture(scope="module")
+def story(warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a customer of whom there is much to say."""
+    [(busiest,)] = query(
+        warehouse,
+        "select customer_key from marts.customer_facts group by all "
+        "order by count(distinct fact_kind) desc, count(*) desc, customer_key limit 1",
+    )
+    folder = tmp_path_factory.mktemp("story")
+    return write_customer_page(warehouse, busiest, folder / "customer.html")
+
+
+@pytest.fixture(params=["report", "story"])
+def one_page(request: pytest.FixtureRequest) -> Path:
+    """Either page: what must hold of both."""
+    return Path(request.getfixturevalue(request.param))
+
+
 def opened(browser: Browser, report: Path, size: str, scheme: str = "light") -> Page:
     """The report in a window of a size; whatever it asks for or complains of fails the test."""
     width, height = SIZES[size]
@@ -120,8 +143,8 @@ def opened(browser: Browser, report: Path, size: str, scheme: str = "light") -> 
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_page_fits_the_window(browser: Browser, report: Path, size: str) -> None:
-    page = opened(browser, report, size)
+def test_the_page_fits_the_window(browser: Browser, one_page: Path, size: str) -> None:
+    page = opened(browser, one_page, size)
     width = SIZES[size][0]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Nor does opening every table widen it.
@@ -169,21 +192,50 @@ def test_the_warning_of_rfm_stands_beside_the_grid(browser: Browser, report: Pat
 
 @pytest.mark.parametrize("size", SIZES)
 def test_texts_of_charts_keep_clear_of_each_other(
-    browser: Browser, report: Path, size: str
+    browser: Browser, one_page: Path, size: str
 ) -> None:
-    page = opened(browser, report, size)
-    assert page.locator("figure svg").count() >= 10
+    page = opened(browser, one_page, size)
+    assert page.locator("figure svg").count() >= 3
     assert page.evaluate(CROWDED) == []
     page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(browser: Browser, report: Path, scheme: str) -> None:
-    page = opened(browser, report, "desktop", scheme)
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, one_page: Path, scheme: str
+) -> None:
+    page = opened(browser, one_page, "desktop", scheme)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     found = page.evaluate(CONTRAST)
-    assert len(found) > 900
+    assert len(found) > 150
     assert [(text, round(ratio, 2)) for text, ratio in found if ratio < 4.5] == []
+    page.close()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing_that_keeps_anybody_out(
+    browser: Browser, one_page: Path, size: str
+) -> None:
+    """The rules of WCAG 2.2 and of good practice, by the judge that browsers' vendors use."""
+    page = opened(browser, one_page, size)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+    page.evaluate(member(archive(AXE, AXE_SHA256), "axe.min.js").decode())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert len(found["passes"]) > 15
+    seen = [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in found["violations"]]
+    assert seen == []
+    page.close()
+
+
+def test_axe_sees_what_is_wrong(browser: Browser, report: Path, tmp_path: Path) -> None:
+    """A page that was spoilt on purpose: a picture without a name, a grey that is too light."""
+    spoilt = tmp_path / "spoilt.html"
+    text = re.sub(r'(<svg [^>]*?)aria-label="[^"]*"', r"\1", report.read_text(), count=1)
+    spoilt.write_text(text.replace("--quiet: #55606c", "--quiet: #b0b8c0"))
+    page = opened(browser, spoilt, "desktop")
+    page.evaluate(member(archive(AXE, AXE_SHA256), "axe.min.js").decode())
+    found = page.evaluate("axe.run()")
+    assert {v["id"] for v in found["violations"]} == {"svg-img-alt", "color-contrast"}
     page.close()
 
 
@@ -217,6 +269,16 @@ def test_it_prints(browser: Browser, report: Path, tmp_path: Path) -> None:
     assert printed.startswith(b"%PDF-")
     # Two shops of four pages each, and the explanations.
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 9
+    page.close()
+
+
+def test_the_picture_of_a_customer(browser: Browser, story: Path, tmp_path: Path) -> None:
+    """HEALTH_UPDATE_PICTURES=1 draws it into docs/img anew."""
+    update = os.environ.get("HEALTH_UPDATE_PICTURES") == "1"
+    path = (ROOT / "docs" / "img" if update else tmp_path) / "customer.png"
+    page = opened(browser, story, "desktop")
+    page.screenshot(path=path, full_page=True)
+    assert 50_000 < path.stat().st_size < 600_000
     page.close()
 
 
