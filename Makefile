@@ -46,6 +46,9 @@ format: setup ## let ruff and sqlfluff put things right
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix models tests/invariants tests/quality --disable-progress-bar
 
+docs: setup ## guides, glossary, lineage, service levels and dbt's docs as pages in site/
+	$(BIN)/health docs
+
 ui: setup ## the operator's console
 	$(BIN)/health ui
 
@@ -59,4 +62,4 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test lint format ui bench lock clean
+.PHONY: help setup demo test lint format docs ui bench lock clean

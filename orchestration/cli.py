@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from orchestration.errors import HealthError
-from orchestration.settings import settings
+from orchestration.settings import PROJECT_DIR, settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -275,6 +275,17 @@ def stream(
     from orchestration.operate.stream import stream as run
 
     console.print(run(settings().warehouse_path, customer, days, parse_day(as_of, "--as-of")))
+
+
+@app.command()
+def docs(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("site"),
+) -> None:
+    """The guides, the glossary, the lineage, the service levels and dbt's docs as a site."""
+    from orchestration.publish.site import write_site
+
+    first = write_site(settings().warehouse_path, PROJECT_DIR / out)
+    console.print(f"The site is in {first.parent}: open {first}.", soft_wrap=True)
 
 
 @app.command()
