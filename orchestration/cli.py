@@ -291,11 +291,22 @@ def docs(
 @app.command()
 def push(
     apply: Annotated[bool, typer.Option("--apply", help="Send. Without it, only plan.")] = False,
+    plan: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only if the plan is still the one that bore this id."),
+    ] = None,
+    destination: Annotated[
+        list[str] | None, typer.Option(help="Only this destination. Repeatable.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GUARD", help="Let pass what this guard holds. Repeatable."),
+    ] = None,
     retry_refused: Annotated[
-        bool, typer.Option(help="Try again what a destination refused before.")
+        bool, typer.Option(help="Try again at once what a destination refused before.")
     ] = False,
 ) -> None:
-    """Plan what Klaviyo and Shopify should learn; send it with --apply."""
+    """Plan what the destinations should learn; send it with --apply."""
     from orchestration.activate.push import push as run
     from orchestration.publish.serving import held_back
 
@@ -307,7 +318,26 @@ def push(
         apply=apply,
         console=console,
         retry_refused=retry_refused,
+        allow=allow or (),
+        destinations=destination or (),
+        plan_id=plan,
     )
+
+
+@app.command()
+def switch(
+    turn: Annotated[
+        str | None, typer.Argument(metavar="[off|on]", help="Left out: show how it stands.")
+    ] = None,
+    destination: Annotated[str, typer.Argument(help="A destination, or all.")] = "all",
+    shop: Annotated[str | None, typer.Option(help="Only this shop.")] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for whoever comes next.")] = None,
+) -> None:
+    """Stop pushing to a destination at once, a running push included; or let it go on."""
+    from orchestration.activate.switching import switch as run
+
+    for line in run(settings().warehouse_path, turn, destination, shop, why):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from dagster import Definitions, FreshnessPolicy, in_process_executor
 
-from orchestration.activate.assets import ledger_specs, make_push_assets
+from orchestration.activate.assets import ledger_specs, make_push_assets, make_switch_check
 from orchestration.extract.assets import make_landing_assets
 from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
@@ -43,6 +43,7 @@ def define() -> Definitions:
     )
     return Definitions(
         assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],
+        asset_checks=[make_switch_check()],
         jobs=[*jobs.values(), *make_chores(), land_webhooks],
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
         sensors=[make_inbox_sensor(land_webhooks)],

@@ -39,9 +39,6 @@ DESTINATIONS = {
     "slack": ("SLACK_BOT_TOKEN", "HEALTH_SLACK_URL", "https://slack.com/api"),
 }
 
-# Those that the push writes customers' scores to.
-PUSHED = ("klaviyo", "shopify")
-
 # Where alerts are posted, and where when nothing is said.
 CHANNEL = "HEALTH_SLACK_CHANNEL"
 DEFAULT_CHANNEL = "customer-health"
@@ -143,6 +140,15 @@ class Settings(BaseSettings):
     push_enabled: bool = Field(
         default=False, description="Whether Dagster's push assets send; they plan when it is off."
     )
+    push_most_changed: float = Field(
+        default=0.20,
+        ge=0,
+        le=1,
+        description="The share of confirmed objects whose bucket a push may change unasked.",
+    )
+    push_stale_days: int = Field(
+        default=3, ge=0, description="How many days old scores may be that are pushed unasked."
+    )
     block_customer_days: int = Field(
         default=40_000_000,
         ge=1,
@@ -187,7 +193,14 @@ class Settings(BaseSettings):
             )
         return shops
 
-    @field_validator("first_day", "catch_up_days", "push_enabled", mode="wrap")
+    @field_validator(
+        "first_day",
+        "catch_up_days",
+        "push_enabled",
+        "push_most_changed",
+        "push_stale_days",
+        mode="wrap",
+    )
     @classmethod
     def _say_what_is_wanted(
         cls, value: Any, parse: Callable[[Any], Any], info: ValidationInfo
@@ -196,6 +209,8 @@ class Settings(BaseSettings):
             "first_day": "a date like 2024-01-01",
             "catch_up_days": "a whole number of days, 1 or more",
             "push_enabled": "1 or 0",
+            "push_most_changed": "a share between 0 and 1, such as 0.2",
+            "push_stale_days": "a whole number of days, 0 or more",
         }
         try:
             return parse(value)

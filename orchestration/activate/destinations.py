@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestration.activate import klaviyo, shopify
 from orchestration.activate.sending import Vendor
+from orchestration.errors import HealthError
 
 VENDORS: dict[str, Vendor] = {"klaviyo": klaviyo, "shopify": shopify}
+
+
+def check_destinations(names: Iterable[str]) -> None:
+    """Raise `HealthError` for what is no destination."""
+    if unknown := sorted(set(names) - set(VENDORS)):
+        raise HealthError(
+            f"There is no destination {', '.join(unknown)}: there are {', '.join(VENDORS)}."
+        )

@@ -69,6 +69,20 @@ create table if not exists activation.in_flight (
 )
 """
 
+# Turns of the kill switch; of a destination (or `all`) and a shop (null: every shop), the highest
+# `switch_id` stands. See `switches`.
+SWITCHES_DDL = """
+create table if not exists activation.switches (
+    switch_id bigint not null,
+    destination varchar not null,
+    shop_id varchar,
+    is_on boolean not null,
+    why varchar not null,
+    set_by varchar not null,
+    set_at timestamp not null
+)
+"""
+
 LATEST_SQL = """
     select *
     from {ledger}
@@ -105,9 +119,9 @@ class Answer:
 
 
 def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the schema and the three tables where they are missing."""
+    """Create the schema and the tables where they are missing."""
     connection.execute("create schema if not exists activation")
-    for ddl in (LEDGER_DDL, REJECTED_DDL, IN_FLIGHT_DDL):
+    for ddl in (LEDGER_DDL, REJECTED_DDL, IN_FLIGHT_DDL, SWITCHES_DDL):
         connection.execute(ddl)
 
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from dagster import (
+    AssetCheckKey,
     AssetKey,
     AssetsDefinition,
     AssetSelection,
@@ -31,6 +32,7 @@ from orchestration.settings import settings
 
 EARLY_MORNING = "30 4 * * *"
 REFRESH, REPLAY = "daily_refresh", "replay"
+PUSH_IS_ON = AssetCheckKey(AssetKey(["activation", "ledger"]), "push_is_on")
 SCORES = AssetKey(["marts", "customer_scores"])
 # How many of the latest successful runs are looked through for the days they scored.
 RUNS_READ = 200
@@ -49,7 +51,8 @@ def make_jobs(
     jobs = [
         define_asset_job(
             REFRESH,
-            selection=AssetSelection.all(),
+            # A check of what no run makes is not in the selection of the assets.
+            selection=AssetSelection.all() | AssetSelection.all_asset_checks(),
             description="One day, whole: land the file drop, build, score the day, publish, push.",
         ),
         define_asset_job(
@@ -59,7 +62,7 @@ def make_jobs(
         ),
         define_asset_job(
             "push",
-            selection=AssetSelection.groups("push"),
+            selection=AssetSelection.groups("push") | AssetSelection.checks(PUSH_IS_ON),
             description="Send what stands in the plan; only a plan unless it is switched on.",
         ),
     ]

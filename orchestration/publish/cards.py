@@ -509,14 +509,19 @@ def returns_card(shop: Shop) -> Card:
     )
 
 
-DESTINATIONS = {"klaviyo": "Klaviyo profiles", "shopify": "Shopify customers"}
+DESTINATIONS = {
+    "klaviyo": "Klaviyo profiles",
+    "shopify": "Shopify customers",
+    "postscript": "Postscript subscribers",
+    "slack": "Slack alerts",
+}
 WHY = {"new": "never sent before", "changed": "changed since it was confirmed"}
 
 
 def push_card(shop: Shop, push_report: PushReport | None) -> Card:
     """What the next push would do, and what the last one did when the report follows one."""
     rows = shop.rows["push_plan"]
-    waiting = sum(row["records"] for row in rows if row["action"] == "send")
+    waiting = sum(row["records"] for row in rows if row["action"] != "hold")
     held = sum(row["records"] for row in rows) - waiting
     extra = ""
     if rows:

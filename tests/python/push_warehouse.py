@@ -31,20 +31,35 @@ Desired = dict[Key, dict[str, Any]]
 # What models/marts/activation is to do, in its simplest form.
 PLAN_SQL = f"""
 create or replace view activation.plan as
-with latest as ({LATEST_SQL.format(ledger="activation.ledger")})
+with latest as ({LATEST_SQL.format(ledger="activation.ledger")}),
+unanswered as (select distinct shop_id, destination, object_id from activation.in_flight)
 select
-    d.shop_id, d.destination, d.object_id, d.customer_key, d.email, d.external_id,
-    case when h.object_id is not null then 'hold' else 'send' end as action,
+    shop_id, destination, object_id, coalesce(d.customer_key, l.customer_key) as customer_key,
+    d.email, d.external_id,
+    case
+        when h.object_id is not null then 'hold'
+        when d.object_id is null then 'clear'
+        else 'send'
+    end as action,
     case
         when h.object_id is not null then 'no consent'
+        when d.object_id is null then 'no longer scored'
         when l.object_id is null then 'new'
+        when l.payload_hash = d.payload_hash then 'unanswered'
         else 'changed'
     end as reason,
-    d.payload, d.payload_hash, l.payload as previous_payload, d.as_of_date
+    coalesce(d.payload, '{{}}') as payload,
+    coalesce(d.payload_hash, sha256('{{}}')) as payload_hash,
+    l.payload as previous_payload, d.as_of_date
 from activation.desired_state as d
-left join latest as l using (shop_id, destination, object_id)
+full join latest as l using (shop_id, destination, object_id)
 left join activation.test_holds as h using (shop_id, destination, object_id)
-where l.payload_hash is distinct from d.payload_hash
+left join unanswered as u using (shop_id, destination, object_id)
+where (d.object_id is not null or destination <> 'slack')
+    and (
+        u.object_id is not null
+        or l.payload_hash is distinct from coalesce(d.payload_hash, sha256('{{}}'))
+    )
 """
 
 

@@ -17,9 +17,11 @@ import dagster as dg
 import duckdb
 import pytest
 from conftest import ROOT
-from push_warehouse import confirmed, known, people, query, write_desired
+from push_warehouse import confirmed, known, people, query, scores, write_desired
 
 from orchestration.activate import assets as activate
+from orchestration.activate import switches
+from orchestration.activate.destinations import VENDORS
 from orchestration.activate.plan import PlanCount
 from orchestration.activate.push import Outcome, PushReport
 from orchestration.errors import HealthError
@@ -29,7 +31,7 @@ from orchestration.extract.files import TableResult
 from orchestration.operate import console, days, schedules
 from orchestration.operate.verdicts import unpassed
 from orchestration.sandbox.server import Sandbox, running
-from orchestration.settings import Settings, settings
+from orchestration.settings import settings
 from orchestration.transform import assets as transform
 from orchestration.transform import manifest as manifests
 from orchestration.transform.assets import BuildFacts, build_arguments
@@ -187,31 +189,24 @@ def test_what_may_send(tags: dict[str, str], enabled: bool, said: str | None) ->
     assert reason is None if said is None else said in str(reason)
 
 
-def test_a_destination_is_given_its_own_credentials_alone() -> None:
-    names = [
-        "KLAVIYO_API_KEY", "KLAVIYO_API_KEY__AURELIA", "HEALTH_KLAVIYO_URL",
-        "SHOPIFY_ACCESS_TOKEN__AURELIA", "HEALTH_SHOPIFY_URL__AURELIA",
-    ]  # fmt: skip
-    everything = Settings(connections=dict.fromkeys(names, "x"))  # type: ignore[arg-type]
-    assert set(activate.only(everything, "klaviyo").connections) == set(names[:3])
-    assert set(activate.only(everything, "shopify").connections) == set(names[3:])
-
-
-def test_counts_are_those_of_the_destination() -> None:
+def test_counts_are_sums_over_the_plan_and_what_was_done() -> None:
     report = PushReport(
         applied=True,
         counts=[
             PlanCount("klaviyo", "aurelia", "send", "new", 3),
-            PlanCount("klaviyo", "hoshi", "hold", "no credentials", 2),
-            PlanCount("shopify", "aurelia", "send", "new", 7),
+            PlanCount("klaviyo", "aurelia", "send", "changed", 1),
+            PlanCount("klaviyo", "aurelia", "clear", "no longer scored", 5),
+            PlanCount("klaviyo", "hoshi", "hold", "not connected", 2),
         ],
         examples=[],
-        outcomes=[Outcome("klaviyo", "aurelia", confirmed=2, refused=1, calls=4)],
+        outcomes=[
+            Outcome("klaviyo", "aurelia", confirmed=2, refused=1, calls=4),
+            Outcome("klaviyo", "hoshi", confirmed=1, calls=1),
+        ],
     )
-    assert activate.counts(report, "klaviyo") == {
-        "to send": 3, "held": 2, "confirmed": 2, "refused": 1, "calls": 4,
+    assert activate.counts(report) == {
+        "to send": 4, "to clear": 5, "held": 2, "confirmed": 3, "refused": 1, "calls": 5,
     }  # fmt: skip
-    assert activate.counts(report, "shopify")["to send"] == 7
 
 
 @dg.multi_asset_check(
@@ -241,13 +236,17 @@ def checked(instance: dg.DagsterInstance, *passed: str) -> None:
 
 
 def pushed(
-    instance: dg.DagsterInstance, *, tags: dict[str, str] | None = None
+    instance: dg.DagsterInstance,
+    *,
+    tags: dict[str, str] | None = None,
+    run_config: dict[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Run the push assets; what each said of itself."""
     result = dg.materialize(
         [dg.AssetSpec(activate.PLAN), *activate.make_push_assets(GUARDS)],
         instance=instance,
         tags=tags,
+        run_config=run_config,
     )
     return {
         event.asset_key.path[-1]: {
@@ -315,9 +314,9 @@ def test_a_push_plans_until_it_is_switched_on_and_then_waits_for_its_checks(
     with running(sandbox) as urls:
         environment(DUCKDB_PATH=warehouse, **urls.environment)
         off = pushed(instance)
-        assert {name: said["state"][:3] for name, said in off.items()} == {
-            "klaviyo": "off", "shopify": "off",
-        }  # fmt: skip
+        assert {name: said["state"][:3] for name, said in off.items()} == dict.fromkeys(
+            VENDORS, "off"
+        )
         assert (off["klaviyo"]["to send"], off["shopify"]["to send"]) == (4, 3)
         assert sandbox.records() == {}
 
@@ -340,6 +339,82 @@ def test_a_push_plans_until_it_is_switched_on_and_then_waits_for_its_checks(
         again = pushed(instance)
         assert [again[name]["calls"] for name in ("klaviyo", "shopify")] == [0, 0]
     sandbox.close()
+
+
+def test_a_push_tells_its_plans_id_the_vendors_words_and_the_kill_switch(
+    tmp_path: Path, instance: dg.DagsterInstance, environment: Callable[..., None]
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    desired = people("shopify", "aurelia", range(3))
+    write_desired(warehouse, desired)
+    sandbox = Sandbox.of(customers=known(list(desired)[:2], "shopify"), profiles={})
+    checked(instance, "keys_are_unique", "nothing_is_null")
+    with running(sandbox) as urls:
+        environment(DUCKDB_PATH=warehouse, HEALTH_PUSH_ENABLED=1, **urls.environment)
+        said = pushed(instance)["shopify"]
+        (kept,) = (tmp_path / "plans").glob("*.parquet")
+        assert said["plan id"] == kept.stem
+        assert (said["confirmed"], said["refused"]) == (2, 1)
+        table = said["refused, in the vendor's words"].splitlines()
+        assert len(table) == 3
+        assert "| aurelia |" in table[2]
+        assert "Owner does not exist." in table[2]
+        assert said["kill switch"] == "on"
+
+        switches.turn(warehouse, "shopify", None, is_on=False, why="the theme breaks")
+        desired |= people("shopify", "aurelia", [0]) | {list(desired)[1]: scores(50)}
+        write_desired(warehouse, desired)
+        before = len(sandbox.requests())
+        said = pushed(instance)["shopify"]
+        assert "the theme breaks" in said["kill switch"]
+        assert (said["to send"], said["held"], said["plan id"]) == (0, 2, "nothing to send")
+        assert len(sandbox.requests()) == before
+    sandbox.close()
+
+
+def test_a_push_that_a_guard_holds_fails_until_the_guard_is_allowed(
+    tmp_path: Path, instance: dg.DagsterInstance, environment: Callable[..., None]
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    desired = people("shopify", "aurelia", range(2))
+    write_desired(warehouse, desired)
+    sandbox = Sandbox.of(customers=known(desired, "shopify"), profiles={})
+    checked(instance, "keys_are_unique", "nothing_is_null")
+    with running(sandbox) as urls:
+        environment(DUCKDB_PATH=warehouse, HEALTH_PUSH_ENABLED=1, **urls.environment)
+        pushed(instance)
+        write_desired(warehouse, {key: {"health_score": 1} for key in desired})
+        with pytest.raises(dg.Failure, match=r"4 of 5 confirmed fields are gone.*--allow drift"):
+            pushed(instance)
+        config = {"ops": {"push__shopify": {"config": {"allow": ["drift"]}}}}
+        assert pushed(instance, run_config=config)["shopify"]["confirmed"] == 2
+    sandbox.close()
+
+
+@pytest.mark.parametrize(
+    ("enabled", "turned", "passes"), [(0, None, False), (1, None, True), (1, "all", False)]
+)
+def test_a_check_warns_while_pushes_are_off(
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    environment: Callable[..., None],
+    enabled: int,
+    turned: str | None,
+    passes: bool,
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    environment(DUCKDB_PATH=warehouse, HEALTH_PUSH_ENABLED=enabled)
+    if turned:
+        switches.turn(warehouse, turned, None, is_on=False, why="stock-taking")
+    result = dg.materialize(
+        [dg.AssetSpec(activate.LEDGER), activate.make_switch_check()],
+        instance=instance,
+        selection=dg.AssetSelection.checks(activate.make_switch_check()),
+    )
+    (said,) = result.get_asset_check_evaluations()
+    assert said.passed == passes
+    assert said.severity == dg.AssetCheckSeverity.WARN
+    assert ("stock-taking" in str(said.metadata["kill switch"].value)) == bool(turned)
 
 
 def test_a_push_without_a_plan_fails_in_a_sentence(
@@ -728,7 +803,7 @@ def test_every_data_test_is_a_check_and_every_error_blocks(
     for test in dbt_nodes(manifest, "test"):
         severity = test["config"]["severity"].lower()
         assert checks[test["name"]].blocking == (severity == "error"), test["name"]
-    ours = {extract.READABLE, extract.KNOWN_FOLDERS, extract.SCHEDULED}
+    ours = {extract.READABLE, extract.KNOWN_FOLDERS, extract.SCHEDULED, activate.IS_ON}
     assert set(checks) - {t["name"] for t in dbt_nodes(manifest, "test")} == ours
 
 
