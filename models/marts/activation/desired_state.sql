@@ -54,11 +54,40 @@ people as (
     inner join fields on objects.customer_key = fields.customer_key
 ),
 
+-- Colleagues read these, who would act on them: nothing is told of who objected. What is told of
+-- several has no customer.
+alerts as (
+    select
+        alerts.shop_id,
+        'slack' as destination,
+        alerts.alert_id as object_id,
+        coalesce(alerts.customer_key, alerts.shop_id || ':several') as customer_key,
+        cast(null as varchar) as email,
+        cast(null as varchar) as external_id,
+        {{ json_object_text({
+            'kind': 'alerts.kind',
+            'severity': 'alerts.severity',
+            'text': slack_text('alerts.message')
+                ~ " || coalesce(' <' || alerts.customer_url || '|customer>', '')"
+                ~ " || coalesce(' <' || alerts.product_url || '|' || "
+                ~ slack_text("replace(alerts.product_title, '|', '/')") ~ " || '>', '')"
+        }) }} as payload,
+        alerts.as_of_date
+    from {{ ref('alerts') }} as alerts
+    left join {{ ref('objections') }} as objections
+        on alerts.customer_key = objections.customer_key
+    where objections.customer_key is null
+),
+
 final as (
     select
         *,
         {{ sha256_hex('payload') }} as payload_hash
-    from people
+    from (
+        select * from people
+        union all
+        select * from alerts
+    ) as objects
 )
 
 select * from final
