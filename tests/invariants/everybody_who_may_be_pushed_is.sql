@@ -30,12 +30,15 @@ objects as (
         subscribers.shop_id,
         'postscript' as destination,
         subscribers.subscriber_id as object_id,
-        customer_ids.customer_key
+        coalesce(
+            customer_ids.customer_key, subscribers.shop_id || ':' || subscribers.customer_id
+        ) as customer_key
     from {{ ref('stg_postscript__subscribers') }} as subscribers
-    inner join {{ ref('int_customer_ids') }} as customer_ids
+    left join {{ ref('int_customer_ids') }} as customer_ids
         on
             subscribers.shop_id = customer_ids.shop_id
             and subscribers.customer_id = customer_ids.customer_id
+    where subscribers.customer_id is not null
 ),
 
 expected as (
