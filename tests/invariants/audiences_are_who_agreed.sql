@@ -18,11 +18,48 @@ with refusals as (
     where not sources.can_receive_email_marketing or sources.email_suppressed_at is not null
 ),
 
+-- An address that two have may be refused by the other.
+refused_emails as (
+    select distinct
+        shop_id,
+        email
+    from {{ ref('stg_klaviyo__profiles') }}
+    where not can_receive_email_marketing or email_suppressed_at is not null
+),
+
 barred as (
-    select customer_key from {{ ref('objections') }}
+    select
+        customer_key,
+        true as is_from_all
+    from {{ ref('objections') }}
     union all
-    select customer_key from {{ ref('holdout_members') }}
-    where destinations is null
+    select
+        customer_key,
+        destinations is null as is_from_all
+    from {{ ref('holdout_members') }}
+),
+
+against as (
+    select
+        customer_key,
+        true as is_refusal,
+        false as is_from_all
+    from refusals
+    union all
+    select
+        customer_key,
+        false as is_refusal,
+        is_from_all
+    from barred
+),
+
+opinions as (
+    select
+        customer_key,
+        bool_or(is_refusal) as is_refusal,
+        bool_or(is_from_all) as is_from_all
+    from against
+    group by customer_key
 ),
 
 members as (
@@ -38,20 +75,17 @@ subscribed as (
         on
             customers.shop_id = customer_ids.shop_id
             and customers.customer_id = customer_ids.customer_id
-    -- An address that two have may be refused by the other.
-    where
-        customers.email not in (
-            select email from {{ ref('stg_klaviyo__profiles') }}
-            where
-                email is not null
-                and (not can_receive_email_marketing or email_suppressed_at is not null)
-        )
+    left join refused_emails
+        on
+            customers.shop_id = refused_emails.shop_id
+            and customers.email = refused_emails.email
+    where customers.email is not null and refused_emails.email is null
     group by customer_ids.shop_id, customers.email
     having count(*) = 1 and min(customers.email_marketing_state) = 'SUBSCRIBED'
 ),
 
 missing as (
-    select
+    select distinct
         audiences.audience,
         scores.customer_key
     from subscribed
@@ -61,33 +95,24 @@ missing as (
         on
             audiences.needs = 'email'
             and (
-                (audiences.field = 'rfm_group' and audiences.allowed = scores.rfm_group)
-                or (audiences.field = 'ltv_tier' and audiences.allowed = scores.ltv_tier)
+                (audiences.field = 'rfm_group' and scores.rfm_group = audiences.allowed)
+                or (audiences.field = 'ltv_tier' and scores.ltv_tier = audiences.allowed)
             )
     left join members
         on
             audiences.audience = members.audience
             and scores.customer_key = members.customer_key
-    where
-        members.customer_key is null
-        and scores.customer_key not in (select customer_key from refusals)
-        and scores.customer_key not in (select customer_key from {{ ref('holdout_members') }})
-        and scores.customer_key not in (select customer_key from {{ ref('objections') }})
+    left join opinions on scores.customer_key = opinions.customer_key
+    where members.customer_key is null and opinions.customer_key is null
 )
 
 select
-    audience,
-    customer_key,
-    'refused' as problem
+    members.audience,
+    members.customer_key,
+    case when opinions.is_refusal then 'refused' else 'objects, or is held out' end as problem
 from members
-where email_sha256 is not null and customer_key in (select customer_key from refusals)
-union all
-select
-    audience,
-    customer_key,
-    'objects, or is held out' as problem
-from members
-where customer_key in (select customer_key from barred)
+inner join opinions on members.customer_key = opinions.customer_key
+where opinions.is_from_all or (opinions.is_refusal and members.email_sha256 is not null)
 union all
 select
     audience,

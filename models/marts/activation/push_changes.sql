@@ -4,64 +4,42 @@ with desired as (
     select * from {{ ref('desired_state') }}
 ),
 
--- The highest ledger_id is the latest word: clocks may be set back, counters are not. Payloads are
--- fetched by it afterwards, since they are long and there are many.
-latest as (
-    select max(ledger_id) as ledger_id
-    from {{ source('activation', 'ledger') }}
-    group by shop_id, destination, object_id
-),
-
 confirmed as (
-    select ledger.*
-    from {{ source('activation', 'ledger') }} as ledger
-    inner join latest on ledger.ledger_id = latest.ledger_id
+    select * from {{ ref('confirmed_state') }}
 ),
 
--- What a run that died may have written.
-unanswered as (
-    select distinct
-        shop_id,
-        destination,
-        object_id
-    from {{ source('activation', 'in_flight') }}
-),
-
--- An alert is said once, whatever became of it since.
-wanted as (
+-- An alert is said once and never taken back.
+differing as (
     select
-        desired.shop_id,
-        desired.destination,
-        desired.object_id,
+        coalesce(desired.shop_id, confirmed.shop_id) as shop_id,
+        coalesce(desired.destination, confirmed.destination) as destination,
+        coalesce(desired.object_id, confirmed.object_id) as object_id,
         desired.customer_key,
         desired.email,
         desired.external_id,
         desired.payload,
         desired.payload_hash,
         desired.as_of_date,
-        'send' as action,
+        confirmed.ledger_id,
         case
-            when confirmed.object_id is null then 'new'
-            when confirmed.payload_hash != desired.payload_hash then 'changed'
+            when desired.object_id is null then 'clear'
+            when confirmed.ledger_id is null then 'new'
+            when desired.payload_hash != confirmed.payload_hash then 'changed'
             else 'unanswered'
-        end as reason,
-        confirmed.payload as previous_payload
+        end as difference
     from desired
-    left join confirmed
+    full outer join confirmed
         on
             desired.shop_id = confirmed.shop_id
             and desired.destination = confirmed.destination
             and desired.object_id = confirmed.object_id
-    left join unanswered
-        on
-            desired.shop_id = unanswered.shop_id
-            and desired.destination = unanswered.destination
-            and desired.object_id = unanswered.object_id
     where
-        confirmed.object_id is null
-        or desired.destination != 'slack' and (
-            confirmed.payload_hash != desired.payload_hash
-            or unanswered.object_id is not null
+        confirmed.ledger_id is null
+        or (
+            confirmed.destination != 'slack' and (
+                confirmed.is_unanswered
+                or coalesce(desired.payload_hash, {{ sha256_hex("'{}'") }}) != confirmed.payload_hash
+            )
         )
 ),
 
@@ -74,45 +52,38 @@ days as (
     group by shop_id
 ),
 
--- An object that is there, holds something, or may, and is to hold nothing. One that is gone (a
--- merged account, somebody erased) is left alone.
-unwanted as (
+-- Cleared is what is there; an object that is gone (a merged account, somebody erased) is left alone.
+final as (
     select
-        objects.shop_id,
-        objects.destination,
-        objects.object_id,
-        objects.customer_key,
-        objects.email,
-        objects.external_id,
-        '{}' as payload,
-        {{ sha256_hex("'{}'") }} as payload_hash,
-        days.as_of_date,
-        'clear' as action,
-        case when objects.refuses_profiling then 'profiling refused' else 'no longer scored' end
-            as reason,
-        confirmed.payload as previous_payload
-    from {{ ref('push_objects') }} as objects
-    inner join days on objects.shop_id = days.shop_id
-    left join desired
+        differing.shop_id,
+        differing.destination,
+        differing.object_id,
+        coalesce(differing.customer_key, objects.customer_key) as customer_key,
+        coalesce(differing.email, objects.email) as email,
+        coalesce(differing.external_id, objects.external_id) as external_id,
+        coalesce(differing.payload, '{}') as payload,
+        coalesce(differing.payload_hash, {{ sha256_hex("'{}'") }}) as payload_hash,
+        coalesce(differing.as_of_date, days.as_of_date) as as_of_date,
+        case differing.difference when 'clear' then 'clear' else 'send' end as action,
+        case
+            when differing.difference != 'clear' then differing.difference
+            when objects.refuses_profiling then 'profiling refused'
+            else 'no longer scored'
+        end as reason,
+        ledger.payload as previous_payload
+    from differing
+    -- Payloads are long, and there are many: they are fetched for the few that differ.
+    left join {{ source('activation', 'ledger') }} as ledger
+        on differing.ledger_id = ledger.ledger_id
+    left join {{ ref('push_objects') }} as objects
         on
-            objects.shop_id = desired.shop_id
-            and objects.destination = desired.destination
-            and objects.object_id = desired.object_id
-    left join confirmed
-        on
-            objects.shop_id = confirmed.shop_id
-            and objects.destination = confirmed.destination
-            and objects.object_id = confirmed.object_id
-    left join unanswered
-        on
-            objects.shop_id = unanswered.shop_id
-            and objects.destination = unanswered.destination
-            and objects.object_id = unanswered.object_id
+            differing.shop_id = objects.shop_id
+            and differing.destination = objects.destination
+            and differing.object_id = objects.object_id
+    left join days on differing.shop_id = days.shop_id
     where
-        desired.object_id is null
-        and (coalesce(confirmed.payload, '{}') != '{}' or unanswered.object_id is not null)
+        differing.difference != 'clear'
+        or (objects.object_id is not null and days.as_of_date is not null)
 )
 
-select * from wanted
-union all
-select * from unwanted
+select * from final

@@ -11,7 +11,8 @@ worth as (
         rules.severity,
         rules.most_a_day,
         row_number() over (
-            partition by facts.shop_id, facts.kind order by facts.weight desc, facts.customer_key
+            partition by facts.shop_id, facts.kind
+            order by facts.weight desc, facts.customer_key asc
         ) as place
     from {{ ref('alert_facts') }} as facts
     inner join days on facts.shop_id = days.shop_id
@@ -37,7 +38,7 @@ views as (
         views.product_id,
         row_number() over (
             partition by views.customer_key
-            order by views.activity_date desc, views.views desc, views.product_id
+            order by views.activity_date desc, views.views desc, views.product_id asc
         ) as place
     from {{ ref('int_product_views') }} as views
     inner join (select distinct customer_key from told) as people

@@ -10,7 +10,6 @@ moves as (
         parts.shop_id,
         parts.customer_key,
         parts.event_type,
-        days.as_of_date,
         {% for moment, day in [('before', 'previous_date'), ('after', 'as_of_date')] %}
             sum(
                 case
@@ -21,8 +20,9 @@ moves as (
                         ) }}
                     else 0
                 end
-            ) as points_{{ moment }}{{ ',' if not loop.last }}
+            ) as points_{{ moment }},
         {% endfor %}
+        days.as_of_date
     from {{ ref('behaviour_intervals') }} as parts
     inner join days
         on
