@@ -38,7 +38,8 @@ differing as (
         or (
             confirmed.destination != 'slack' and (
                 confirmed.is_unanswered
-                or coalesce(desired.payload_hash, {{ sha256_hex("'{}'") }}) != confirmed.payload_hash
+                or confirmed.payload_hash
+                != coalesce(desired.payload_hash, {{ sha256_hex("'{}'") }})
             )
         )
 ),
@@ -52,7 +53,7 @@ days as (
     group by shop_id
 ),
 
--- Cleared is what is there; an object that is gone (a merged account, somebody erased) is left alone.
+-- Cleared is what is there; what is gone (a merged account, somebody erased) is left alone.
 final as (
     select
         differing.shop_id,
