@@ -53,6 +53,27 @@
     ) as varchar)
 {%- endmacro %}
 
+{#- The same with further members, given as text without braces, in their place: after the members
+    whose names come before `place`. There are members on both sides of it. -#}
+{% macro json_object_text_around(members, place, more) -%}
+    {%- set before = {} -%}
+    {%- set after = {} -%}
+    {%- for name, expression in members.items() -%}
+        {%- do (before if name < place else after).update({name: expression}) -%}
+    {%- endfor -%}
+    rtrim({{ json_object_text(before) }}, '}')
+    || ',' || {{ more }} || ','
+    || ltrim({{ json_object_text(after) }}, '{')
+{%- endmacro %}
+
+{#- One member of a JSON object as text; the value is JSON already. -#}
+{% macro json_member_text(name_expression, json_expression) -%}
+    {{ return(adapter.dispatch('json_member_text', 'customer_health')(name_expression, json_expression)) }}
+{%- endmacro %}
+{% macro default__json_member_text(name_expression, json_expression) -%}
+    cast(to_json({{ name_expression }}) as varchar) || ':' || {{ json_expression }}
+{%- endmacro %}
+
 {#- Whether a list of texts holds any that is not blank. -#}
 {% macro list_has_any_text(list_expression) -%}
     {{ return(adapter.dispatch('list_has_any_text', 'customer_health')(list_expression)) }}

@@ -16,11 +16,13 @@
 {%- endmacro %}
 
 {#- The texts of a group in a given order, with commas between them. -#}
-{% macro ordered_text_list(text_expression, order_by) -%}
-    {{ return(adapter.dispatch('ordered_text_list', 'customer_health')(text_expression, order_by)) }}
+{% macro ordered_text_list(text_expression, order_by, separator=', ') -%}
+    {{ return(adapter.dispatch('ordered_text_list', 'customer_health')(
+        text_expression, order_by, separator
+    )) }}
 {%- endmacro %}
-{% macro default__ordered_text_list(text_expression, order_by) -%}
-    string_agg({{ text_expression }}, ', ' order by {{ order_by }})
+{% macro default__ordered_text_list(text_expression, order_by, separator) -%}
+    string_agg({{ text_expression }}, '{{ separator }}' order by {{ order_by }})
 {%- endmacro %}
 
 {#- A number as people write it: one decimal, none where it is whole. -#}
@@ -37,3 +39,14 @@
 {%- endmacro %}
 {% macro default__row_hash(columns) -%}hash({{ columns | join(', ') }}){%- endmacro %}
 {% macro spark__row_hash(columns) -%}xxhash64({{ columns | join(', ') }}){%- endmacro %}
+
+{#- Hexadecimal digits as a number, at most 15 of them. -#}
+{% macro hex_number(text_expression) -%}
+    {{ return(adapter.dispatch('hex_number', 'customer_health')(text_expression)) }}
+{%- endmacro %}
+{% macro default__hex_number(text_expression) -%}
+    cast('0x' || {{ text_expression }} as bigint)
+{%- endmacro %}
+{% macro spark__hex_number(text_expression) -%}
+    cast(conv({{ text_expression }}, 16, 10) as bigint)
+{%- endmacro %}

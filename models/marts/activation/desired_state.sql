@@ -1,97 +1,82 @@
-with accounts as (
-    select
-        shop_id,
-        customer_id,
-        redacted_at
-    from {{ ref('stg_shopify__customers') }}
+with objects as (
+    select * from {{ ref('push_objects') }}
 ),
 
--- Who was erased on request is not written to, wherever else they are known.
-erased as (
-    select distinct customer_ids.customer_key
-    from accounts
-    inner join {{ ref('int_customer_ids') }} as customer_ids
-        on
-            accounts.shop_id = customer_ids.shop_id
-            and accounts.customer_id = customer_ids.customer_id
-    where accounts.redacted_at is not null
-),
-
-scores as (
-    select scores.*
-    from {{ ref('customer_scores') }} as scores
-    left join erased on scores.customer_key = erased.customer_key
-    where erased.customer_key is null
-),
-
-profiles as (
-    select
-        shop_id,
-        profile_id,
-        customer_key,
-        external_id,
-        email
-    from {{ ref('int_profiles') }}
-    where has_profile
-),
-
--- Shopify has no owner any more behind the id of a merged account, a loop's included.
-customer_ids as (
-    select
-        shop_id,
-        customer_id,
-        customer_key
-    from {{ ref('int_customer_ids') }}
-    where merged_into_customer_id is null
+fields as (
+    select * from {{ ref('push_fields') }}
 ),
 
 -- The behaviour score itself decays every day and would send everybody every day: its band says
 -- what a flow needs to know.
-klaviyo as (
+people as (
     select
-        profiles.shop_id,
-        'klaviyo' as destination,
-        profiles.profile_id as object_id,
-        profiles.customer_key,
-        profiles.email,
-        profiles.external_id,
-        {{ json_object_text({
-            'health_score': 'scores.health_score',
-            'health_bucket': 'scores.health_bucket',
-            'behaviour_band': 'scores.behaviour_band',
-            'trust_rating': 'scores.trust_rating',
-            'rfm_group': 'scores.rfm_group',
-            'ltv_tier': 'scores.ltv_tier',
-            'loyalty_tier': 'scores.loyalty_tier',
-            'gift_intent': 'scores.gift_intent',
-            'finish_preference': 'scores.finish',
-            'product_pref_tag': 'scores.product_pref_tag',
-            'last_survey_response': 'scores.last_survey_response'
-        }) }} as payload,
-        scores.as_of_date
-    from profiles
-    inner join scores on profiles.customer_key = scores.customer_key
+        objects.shop_id,
+        objects.destination,
+        objects.object_id,
+        objects.customer_key,
+        objects.email,
+        objects.external_id,
+        case objects.destination
+            when 'klaviyo' then {{ json_object_text({
+                'health_score': 'fields.health_score',
+                'health_bucket': 'fields.health_bucket',
+                'behaviour_band': 'fields.behaviour_band',
+                'trust_rating': 'fields.trust_rating',
+                'rfm_group': 'fields.rfm_group',
+                'ltv_tier': 'fields.ltv_tier',
+                'loyalty_tier': 'fields.loyalty_tier',
+                'gift_intent': 'fields.gift_intent',
+                'finish_preference': 'fields.finish',
+                'product_pref_tag': 'fields.product_pref_tag',
+                'last_survey_response': 'fields.last_survey_response',
+                'predicted_spend_tier': 'fields.predicted_spend_tier',
+                'next_action': 'fields.next_action'
+            }) }}
+            when 'shopify' then {{ json_object_text_around({
+                'health_score': 'fields.health_score',
+                'health_bucket': 'fields.health_bucket',
+                'trust_rating': 'fields.trust_rating',
+                'rfm_group': 'fields.rfm_group',
+                'product_pref_tag': 'fields.product_pref_tag',
+                'last_survey_response': 'fields.last_survey_response'
+            }, 'tag:', 'fields.tag_members') }}
+            when 'postscript' then {{ json_object_text({
+                'health_bucket': 'fields.health_bucket',
+                'behaviour_band': 'fields.behaviour_band',
+                'rfm_group': 'fields.rfm_group',
+                'trust_rating': 'fields.trust_rating',
+                'product_pref_tag': 'fields.product_pref_tag',
+                'next_action': 'fields.next_action'
+            }) }}
+        end as payload,
+        fields.as_of_date
+    from objects
+    inner join fields on objects.customer_key = fields.customer_key
 ),
 
-shopify as (
+-- Colleagues read these, who would act on them: nothing is told of who objected. What is told of
+-- several has no customer.
+alerts as (
     select
-        customer_ids.shop_id,
-        'shopify' as destination,
-        customer_ids.customer_id as object_id,
-        customer_ids.customer_key,
+        alerts.shop_id,
+        'slack' as destination,
+        alerts.alert_id as object_id,
+        coalesce(alerts.customer_key, alerts.shop_id || ':several') as customer_key,
         cast(null as varchar) as email,
         cast(null as varchar) as external_id,
         {{ json_object_text({
-            'health_score': 'scores.health_score',
-            'health_bucket': 'scores.health_bucket',
-            'trust_rating': 'scores.trust_rating',
-            'rfm_group': 'scores.rfm_group',
-            'product_pref_tag': 'scores.product_pref_tag',
-            'last_survey_response': 'scores.last_survey_response'
+            'kind': 'alerts.kind',
+            'severity': 'alerts.severity',
+            'text': slack_text('alerts.message')
+                ~ " || coalesce(' <' || alerts.customer_url || '|customer>', '')"
+                ~ " || coalesce(' <' || alerts.product_url || '|' || "
+                ~ slack_text("replace(alerts.product_title, '|', '/')") ~ " || '>', '')"
         }) }} as payload,
-        scores.as_of_date
-    from customer_ids
-    inner join scores on customer_ids.customer_key = scores.customer_key
+        alerts.as_of_date
+    from {{ ref('alerts') }} as alerts
+    left join {{ ref('objections') }} as objections
+        on alerts.customer_key = objections.customer_key
+    where objections.customer_key is null
 ),
 
 final as (
@@ -99,9 +84,9 @@ final as (
         *,
         {{ sha256_hex('payload') }} as payload_hash
     from (
-        select * from klaviyo
+        select * from people
         union all
-        select * from shopify
+        select * from alerts
     ) as objects
 )
 
