@@ -7,10 +7,11 @@ write older values over newer ones, so it is waited for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestration.activate.ledger import RUN_AGAIN
+from orchestration.activate.shopify.calls import EXPECTED_COST, most_taggings
 from orchestration.activate.shopify.documents import BEGIN, define_document
 from orchestration.activate.shopify.writes import FIELD_TYPES, NAMESPACE
 from orchestration.vendors import bulk, pace, wire
@@ -74,9 +75,16 @@ def _define(api: AdminApi, defined: Iterable[Mapping[str, Any]]) -> None:
     missing = [key for key in FIELD_TYPES if key not in types]
     if not missing:
         return
-    variables = {f"d{number}": definition(key) for number, key in enumerate(missing)}
-    data, _ = api.ask({"query": define_document(len(missing)), "variables": variables})
-    for number, key in enumerate(missing):
+    most = len(missing) if api.bucket is None else most_taggings(api.bucket.maximum)
+    for start in range(0, len(missing), most):
+        _create(api, missing[start : start + most])
+
+
+def _create(api: AdminApi, keys: Sequence[str]) -> None:
+    variables = {f"d{number}": definition(key) for number, key in enumerate(keys)}
+    body = {"query": define_document(len(keys)), "variables": variables}
+    data, _ = api.ask(body, least_cost=EXPECTED_COST * len(keys))
+    for number, key in enumerate(keys):
         errors = (data.get(f"d{number}") or {}).get("userErrors") or []
         # Taken: a repeated call, or another push, has defined it meanwhile.
         said = [error for error in errors if error.get("code") != "TAKEN"]

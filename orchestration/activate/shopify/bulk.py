@@ -252,21 +252,21 @@ class _Round:
         if payload is None:
             # The mutation itself broke: by calls it is done, or says why not.
             return
-        errors = payload.get("userErrors") or []
-        left = self._judged(line, errors)
+        left = self._judged(line, payload)
         if left is None:
             self._open[part].pop(number, None)
         else:
             self._open[part][number] = left
 
-    def _judged(self, line: Line, errors: Sequence[Mapping[str, Any]]) -> Line | None:
+    def _judged(self, line: Line, payload: Mapping[str, Any]) -> Line | None:
         """What of a line has to be sent again."""
-        if not errors:
-            for row in line.rows:
-                self.standing.take(row)
-            return None
         if line.tagging is not None:
-            self.standing.refuse(calls.tag_refusal(line.tagging, errors[0]))
+            calls.judge_tags(line.tagging, payload, self.standing)
+            return None
+        errors = payload.get("userErrors") or []
+        if not errors:
+            for row in calls.changed_rows(line.writes, payload):
+                self.standing.take(row)
             return None
         refused = calls.refusals(errors, line.writes)
         for refusal in refused.values():

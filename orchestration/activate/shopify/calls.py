@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestration.activate.ledger import Answer, Refusal
 from orchestration.activate.plan import Row, Sizes
@@ -28,6 +28,8 @@ EXPECTED_COST = 13.0
 # A request may cost 1,000 points, and a mutation costs 10. Half of that: mutations of one request
 # run one after the other, and a request must be answered within a minute.
 MOST_TAGGINGS = 50
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def calls(rows: Sequence[Row], sizes: Sizes, most: int = MOST_TAGGINGS) -> list[
     ]
 
 
-def _cut[T](items: Sequence[T], most: int) -> list[Sequence[T]]:
+def _cut(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
     return [items[start : start + most] for start in range(0, len(items), most)]
 
 
-def _at[T](pieces: Sequence[Sequence[T]], position: int) -> Sequence[T]:
+def _at(pieces: Sequence[Sequence[Item]], position: int) -> Sequence[Item]:
     return pieces[position] if position < len(pieces) else ()
 
 
@@ -142,6 +144,23 @@ def tag_refusal(tagging: Tagging, error: Mapping[str, Any]) -> Refusal:
     return refusal_of(tagging.row, error, None if names_owner else f"tag:{tagging.tags[0]}")
 
 
+def judge_tags(tagging: Tagging, payload: Mapping[str, Any], standing: Standing) -> None:
+    """Say of one change of tags what became of it."""
+    errors = payload.get("userErrors") or []
+    if errors:
+        standing.refuse(tag_refusal(tagging, errors[0]))
+    elif tagging.part is Part.TAG or tagging.was_there:
+        standing.take(tagging.row)
+
+
+def changed_rows(sent: Sequence[Write], payload: Mapping[str, Any]) -> list[Row]:
+    """The rows that a mutation without errors has changed: what was not there is not deleted."""
+    if "deletedMetafields" not in payload:
+        return [write.row for write in sent]
+    deleted = payload["deletedMetafields"] or []
+    return [write.row for write, gone in zip(sent, deleted, strict=False) if gone is not None]
+
+
 def _position(error: Mapping[str, Any]) -> int | None:
     for part in error.get("field") or []:
         if str(part).isdecimal():
@@ -181,25 +200,18 @@ class CallRoute:
         cost = EXPECTED_COST * call.mutations
         data, self.request_id = self._api.ask(request_body(call), least_cost=cost)
         for number, tagging in enumerate(call.taggings):
-            errors = _errors(data, f"m{number}")
-            if errors:
-                standing.refuse(tag_refusal(tagging, errors[0]))
-            else:
-                standing.take(tagging.row)
+            judge_tags(tagging, data.get(f"m{number}") or {}, standing)
         for part, sent in ((Part.SET, call.sets), (Part.CLEAR, call.clears)):
-            self.judge(part, sent, _errors(data, part), standing)
+            self._judge(part, sent, data.get(part) or {}, standing)
 
-    def judge(
-        self,
-        part: Part,
-        sent: Sequence[Write],
-        errors: Sequence[Mapping[str, Any]],
-        standing: Standing,
+    def _judge(
+        self, part: Part, sent: Sequence[Write], payload: Mapping[str, Any], standing: Standing
     ) -> None:
         """Say of every customer of one mutation of metafields what became of it."""
+        errors = payload.get("userErrors") or []
         if not errors:
-            for write in sent:
-                standing.take(write.row)
+            for row in changed_rows(sent, payload):
+                standing.take(row)
             return
         found = refusals(errors, sent)
         for refusal in found.values():
@@ -217,7 +229,3 @@ class CallRoute:
             if half:
                 call = Call(sets=half) if part is Part.SET else Call(clears=half)
                 self.send_call(call, standing)
-
-
-def _errors(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return (data.get(name) or {}).get("userErrors") or []

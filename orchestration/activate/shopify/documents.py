@@ -7,7 +7,9 @@ from functools import lru_cache
 from orchestration.activate.shopify.writes import Part
 
 _SET = "metafieldsSet(metafields: $set) { userErrors { field message code elementIndex } }"
-_CLEAR = "metafieldsDelete(metafields: $clear) { userErrors { field message } }"
+_CLEAR = """metafieldsDelete(metafields: $clear) {
+  deletedMetafields { key } userErrors { field message }
+}"""
 _SET_VARIABLE = "$set: [MetafieldsSetInput!]!"
 _CLEAR_VARIABLE = "$clear: [MetafieldIdentifierInput!]!"
 _TAGGED = "{ userErrors { field message } }"

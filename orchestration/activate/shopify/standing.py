@@ -22,7 +22,7 @@ class Standing:
         self._refused: dict[str, Refusal] = {}
 
     def take(self, row: Row) -> None:
-        """A part of a row was written."""
+        """A part of a row was written, and the customer is not as before."""
         self._taken.add(row.object_id)
 
     def lose(self, row: Row) -> None:

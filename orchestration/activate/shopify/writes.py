@@ -60,6 +60,13 @@ class Tagging:
     part: Part
     tags: Sequence[str]
 
+    @property
+    def was_there(self) -> bool:
+        """Whether the customer had one of the tags, as far as it is known."""
+        known = self.row.previous or {}
+        names = [TAG + tag for tag in self.tags]
+        return any(known.get(name) is True or name in self.row.unanswered for name in names)
+
 
 def metafield(key: str, value: Any) -> tuple[str, str] | None:
     """A value as (type, text), which is how metafields store everything; None to clear.
@@ -109,7 +116,8 @@ def taggings(row: Row) -> list[Tagging]:
 
     In this order, because a customer may have 250 tags and no more.
     """
-    added, removed = [], []
+    added: list[str] = []
+    removed: list[str] = []
     for key, value in changes(row).items():
         if key.startswith(TAG):
             (added if value is True else removed).append(key.removeprefix(TAG))
