@@ -15,11 +15,12 @@ from orchestration.activate.plan import Row, Sizes, changes
 from orchestration.activate.sending import Estimate, Sleep
 from orchestration.activate.shopify import bulk, calls, route
 from orchestration.activate.shopify.begin import begin
+from orchestration.activate.shopify.writes import NAMESPACE, metafield
 from orchestration.settings import Connection
 from orchestration.vendors import wire
 from orchestration.vendors.shopify import AdminApi
 
-__all__ = ["Shopify", "estimate", "open_sender"]
+__all__ = ["NAMESPACE", "Shopify", "estimate", "metafield", "open_sender"]
 
 
 def estimate(rows: Iterable[Row], sizes: Sizes) -> Estimate:

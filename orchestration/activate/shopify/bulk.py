@@ -29,7 +29,6 @@ from orchestration.activate.shopify.writes import (
     clear_input,
     owner,
     set_input,
-    taggings,
     writes,
 )
 from orchestration.vendors import bulk, pace, wire
@@ -88,7 +87,7 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     size = 0
     for row in rows:
         # Each is at most what it takes in a line of its own.
-        its = sum(len(_encode(set_input(w))) + 12 for w in writes(row) if w.value is not None)
+        its = sum(len(_encode(set_input(write))) + 12 for write in writes(row).sets)
         if batch and (len(batch) >= MOST_ROWS or size + its > MOST_BYTES):
             yield batch
             batch, size = [], 0
@@ -111,14 +110,11 @@ def lines(rows: Iterable[Row], sizes: Sizes) -> dict[Part, list[Line]]:
 
     for row in rows:
         own = writes(row)
-        for part, its in (
-            (Part.SET, [write for write in own if write.value is not None]),
-            (Part.CLEAR, [write for write in own if write.value is None]),
-        ):
+        for part, its in ((Part.SET, own.sets), (Part.CLEAR, own.clears)):
             if len(open_lines[part]) + len(its) > most:
                 close(part)
             open_lines[part] += its
-        for tagging in taggings(row):
+        for tagging in own.taggings:
             found[tagging.part].append(Line(tagging=tagging))
     close(Part.SET)
     close(Part.CLEAR)

@@ -17,7 +17,6 @@ from orchestration.activate.shopify.writes import (
     clear_input,
     owner,
     set_input,
-    taggings,
     writes,
 )
 from orchestration.vendors.shopify import AdminApi
@@ -61,8 +60,7 @@ def batches(rows: Iterable[Row], sizes: Sizes, most: int = MOST_TAGGINGS) -> Ite
     to_set = to_clear = to_tag = 0
     for row in rows:
         found = writes(row)
-        clears = sum(write.value is None for write in found)
-        sets, tags = len(found) - clears, len(taggings(row))
+        sets, clears, tags = len(found.sets), len(found.clears), len(found.taggings)
         full = max(to_set + sets, to_clear + clears) > sizes.metafields_per_call
         if batch and (full or to_tag + tags > most):
             yield batch
@@ -75,10 +73,10 @@ def batches(rows: Iterable[Row], sizes: Sizes, most: int = MOST_TAGGINGS) -> Ite
 
 def calls(rows: Sequence[Row], sizes: Sizes, most: int = MOST_TAGGINGS) -> list[Call]:
     """The calls of a batch."""
-    found = [write for row in rows for write in writes(row)]
-    sets = _cut([w for w in found if w.value is not None], sizes.metafields_per_call)
-    clears = _cut([w for w in found if w.value is None], sizes.metafields_per_call)
-    changed = [tagging for row in rows for tagging in taggings(row)]
+    found = [writes(row) for row in rows]
+    sets = _cut([write for its in found for write in its.sets], sizes.metafields_per_call)
+    clears = _cut([write for its in found for write in its.clears], sizes.metafields_per_call)
+    changed = [tagging for its in found for tagging in its.taggings]
     # All that go before all that come: a document has one form for each pair of numbers.
     tags = _cut(sorted(changed, key=lambda tagging: tagging.part is Part.TAG), most)
     longest = max(len(sets), len(clears), len(tags))

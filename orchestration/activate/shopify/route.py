@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from orchestration.activate.plan import Row, Sizes
 from orchestration.activate.sending import Estimate
 from orchestration.activate.shopify import bulk, calls
-from orchestration.activate.shopify.writes import Part, parts
+from orchestration.activate.shopify.writes import Part
 from orchestration.vendors.pace import Bucket
 
 CALLS = "calls"
@@ -69,8 +69,7 @@ def measured(rows: Iterable[Row], sizes: Sizes) -> Work:
             work.mutations += call.mutations
             work.lines[Part.SET] += bool(call.sets)
             work.lines[Part.CLEAR] += bool(call.clears)
-        for row in batch:
-            work.lines.update(parts(row) & {Part.TAG, Part.UNTAG})
+            work.lines.update(tagging.part for tagging in call.taggings)
     return work
 
 

@@ -99,36 +99,32 @@ def _type_of(value: Any) -> str:
             return "json"
 
 
-def writes(row: Row) -> list[Write]:
-    """The metafields of a row that have to change, one each."""
-    found = []
-    for key, value in changes(row).items():
-        if key.startswith(TAG):
-            continue
-        stored = metafield(key, value)
-        kind, text = stored if stored else ("", None)
-        found.append(Write(row, key, text, kind))
-    return found
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """All that a row comes to.
 
-
-def taggings(row: Row) -> list[Tagging]:
-    """The tags of a row that have to go and, after them, those that have to come.
-
-    In this order, because a customer may have 250 tags and no more.
+    `taggings` has the tags that go before those that come: a customer may have 250 and no more.
     """
+
+    sets: Sequence[Write]
+    clears: Sequence[Write]
+    taggings: Sequence[Tagging]
+
+
+def writes(row: Row) -> Writes:
+    """What has to change, each metafield by itself and the tags together."""
+    sets, clears = [], []
     added: list[str] = []
     removed: list[str] = []
     for key, value in changes(row).items():
         if key.startswith(TAG):
             (added if value is True else removed).append(key.removeprefix(TAG))
-    found = ((Part.UNTAG, removed), (Part.TAG, added))
-    return [Tagging(row, part, tags) for part, tags in found if tags]
-
-
-def parts(row: Row) -> set[Part]:
-    """The kinds of writes that a row comes to."""
-    found = {Part.CLEAR if write.value is None else Part.SET for write in writes(row)}
-    return found | {tagging.part for tagging in taggings(row)}
+        elif (stored := metafield(key, value)) is not None:
+            sets.append(Write(row, key, stored[1], stored[0]))
+        else:
+            clears.append(Write(row, key, None, ""))
+    tags = ((Part.UNTAG, removed), (Part.TAG, added))
+    return Writes(sets, clears, [Tagging(row, part, its) for part, its in tags if its])
 
 
 def owner(row: Row) -> str:
