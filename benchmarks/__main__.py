@@ -2,10 +2,10 @@
 
 import sys
 
-from benchmarks import extract, landing, replay, scores
+from benchmarks import extract, landing, push, replay, scores
 
 failed = False
-for benchmark in (landing.main, extract.main, scores.main, replay.main):
+for benchmark in (landing.main, extract.main, scores.main, replay.main, push.main):
     try:
         benchmark()
     except SystemExit as end:

@@ -47,6 +47,11 @@ class AdminApi:
         """Close the connections."""
         self._client.close()
 
+    @property
+    def bucket(self) -> pace.Bucket | None:
+        """Shopify's bucket as the last answer told of it."""
+        return self._bucket
+
     def ask(
         self, body: Mapping[str, Any], *, least_cost: float = 0.0
     ) -> tuple[dict[str, Any], str | None]:

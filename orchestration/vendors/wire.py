@@ -24,7 +24,8 @@ class Patience:
     """How long to go on trying, in seconds where not said otherwise.
 
     `attempts` counts the first try. A vendor that asks (Retry-After) for more than `longest_wait`
-    ends the run for that connection: what is left is done by the next one.
+    ends the run for that connection: what is left is done by the next one. `job` is for import
+    jobs and reads in bulk, `bulk` for bulk mutations, which Shopify ends after a day.
     """
 
     attempts: int = 6
@@ -34,6 +35,7 @@ class Patience:
     first_poll: float = 0.3
     longest_poll: float = 10.0
     job: float = 1800.0
+    bulk: float = 24 * 3600.0
 
 
 class Stopped(HealthError):

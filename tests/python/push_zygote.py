@@ -2,8 +2,8 @@
 
 It has imported everything and opened nothing, so a child costs a fork and no start of Python. One
 JSON object a line comes in (`warehouse`, `line`: the number of lines after which to die, 0 for
-never), one goes out: the `code` that the child ended with (-9 when killed), the `lines` it ran, and
-the words of an error.
+never, `bulk`: whether Shopify is written to by bulk mutations however few), one goes out: the
+`code` that the child ended with (-9 when killed), the `lines` it ran, and the words of an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import orchestration
 from orchestration.activate.plan import Sizes
 from orchestration.activate.push import push
+from orchestration.activate.shopify import route
 from orchestration.settings import Settings
 from orchestration.vendors.wire import Patience
 
@@ -53,9 +54,11 @@ class Lines:
         return self.line
 
 
-def child(warehouse: Path, fatal: int, out: int) -> None:
+def child(warehouse: Path, fatal: int, out: int, bulk: bool) -> None:
     """Push, with every line counted; writes what came of it to `out` unless it dies."""
     lines, said = Lines(fatal), ""
+    if bulk:
+        route.SECONDS_A_BULK_RUN = 0.0
     sys.settrace(lines.call)
     try:
         push(warehouse, settings=Settings(), apply=True, sizes=SMALL, patience=QUICK)
@@ -73,7 +76,7 @@ def main() -> None:
         number = os.fork()
         if number == 0:
             os.close(back)
-            child(Path(asked["warehouse"]), asked["line"], out)
+            child(Path(asked["warehouse"]), asked["line"], out, asked.get("bulk", False))
             os._exit(0)
         os.close(out)
         with os.fdopen(back, "rb") as told:

@@ -20,10 +20,10 @@ from vendors import MOMENT, QUICK, extract, settings_for
 from orchestration.errors import HealthError
 from orchestration.extract.api import loads, shopify
 from orchestration.extract.api.shopify import documents, lines, selects, staging
-from orchestration.extract.api.shopify.download import Gone, download
 from orchestration.extract.files import TableResult
 from orchestration.sandbox.server import Moment, Sandbox, Seen, Urls, running
 from orchestration.vendors import wire
+from orchestration.vendors.download import Gone, download
 from orchestration.warehouse import connect
 
 # --- what is asked --------------------------------------------------------------------------------

@@ -27,11 +27,14 @@ from published import (
     klaviyo_query_problems,
     shopify_schema,
 )
+from push_shop import customers
 from push_warehouse import QUICK, known, people, write_desired
 from pydantic import SecretStr
 
-from orchestration.activate import shopify as pushed
 from orchestration.activate.push import push
+from orchestration.activate.shopify import documents as pushed
+from orchestration.activate.shopify import route
+from orchestration.activate.shopify.writes import Part
 from orchestration.extract.api import extractor
 from orchestration.extract.api.shopify import documents
 from orchestration.sandbox.server import Sandbox, Sent, running
@@ -39,6 +42,7 @@ from orchestration.sandbox.server.shopify import bulk
 from orchestration.sandbox.server.shopify.fields import FIELDS
 from orchestration.sandbox.server.shopify.schema import SCHEMA
 from orchestration.settings import Settings
+from orchestration.vendors import bulk as operations
 
 
 @pytest.fixture
@@ -145,13 +149,19 @@ def _documents() -> set[str]:
     """Every GraphQL document of the modules that ask Shopify."""
     found = {
         value
-        for module in (pushed, documents)
+        for module in (pushed, documents, operations)
         for value in vars(module).values()
         if isinstance(value, str) and re.match(r"\s*(query|mutation)\b", value)
     }
     for stream in ("customers", "orders", "products"):
         found |= {documents.bulk(stream, None), documents.bulk(stream, "2026-10-31T00:00:00Z")}
-    return found | {documents.lines("Refund"), documents.lines("Return")}
+    found |= {pushed.write_document(s, c, 2, 3) for s in (True, False) for c in (True, False)}
+    return found | {
+        documents.lines("Refund"),
+        documents.lines("Return"),
+        pushed.define_document(6),
+        *pushed.BULK.values(),
+    }
 
 
 def test_the_bulk_queries_are_none_that_shopify_refuses() -> None:
@@ -163,19 +173,22 @@ def test_the_bulk_queries_are_none_that_shopify_refuses() -> None:
 def sent(tmp_path_factory: pytest.TempPathFactory, drop: Path) -> list[Sent]:
     """All that a push and an extract of every vendor sent to the sandbox."""
     folder = tmp_path_factory.mktemp("judged")
-    desired = people("klaviyo", "aurelia", range(30)) | people("shopify", "aurelia", range(30))
+    desired = people("klaviyo", "aurelia", range(30)) | customers(range(30))
     sandbox = Sandbox.of(customers=known(desired, "shopify"), profiles=known(desired, "klaviyo"))
     sandbox.sent = []
-    with running(sandbox) as urls:
-        for people_now in (desired, _emptied(desired)):
-            write_desired(folder / "push.duckdb", people_now)
-            report = push(
-                folder / "push.duckdb",
-                settings=_settings(urls.environment),
-                apply=True,
-                patience=QUICK,
-            )
-            assert report.confirmed > 0
+    with running(sandbox) as urls, pytest.MonkeyPatch.context() as patched:
+        for seconds in (route.SECONDS_A_BULK_RUN, 0.0):
+            # First by calls, then the same by bulk mutations.
+            patched.setattr(route, "SECONDS_A_BULK_RUN", seconds)
+            for people_now in (desired, _emptied(desired)):
+                write_desired(folder / "push.duckdb", people_now)
+                report = push(
+                    folder / "push.duckdb",
+                    settings=_settings(urls.environment),
+                    apply=True,
+                    patience=QUICK,
+                )
+                assert report.confirmed > 0
     sandbox.close()
     shop = Sandbox.from_drop(drop)
     shop.sent, shop.limits, shop.looks = sandbox.sent, (), 0
@@ -196,9 +209,16 @@ def _settings(environment: Any) -> Settings:
 
 
 def _emptied(desired: Any) -> Any:
-    """The same people with a field less and a null more: what is cleared travels too."""
+    """The same people with a field less and nulls more: what is cleared travels too."""
     return {
-        key: {**{n: v for n, v in fields.items() if n != "rfm_group"}, "trust_rating": None}
+        key: {
+            **{
+                n: None if n.startswith("tag:") else v
+                for n, v in fields.items()
+                if n != "rfm_group"
+            },
+            "trust_rating": None,
+        }
         for key, fields in desired.items()
     }
 
@@ -207,6 +227,8 @@ def test_all_that_was_sent_to_shopify_is_published(
     sent: list[Sent], tell: Callable[[str], None]
 ) -> None:
     texts, variables = set(), set()
+    # A bulk mutation runs its document for each line of a file that was sent before it.
+    files = [_lines(request.body) for request in sent if request.path.endswith("/upload")]
     for request in sent:
         if request.destination != "shopify" or not request.path.endswith("graphql.json"):
             continue
@@ -218,9 +240,27 @@ def test_all_that_was_sent_to_shopify_is_published(
         if "bulkOperationRunQuery" in asked["query"]:
             assert document_problems(given["query"]) == []
             texts.add(given["query"])
+        if "bulkOperationRunMutation" in asked["query"]:
+            for line in files.pop(0):
+                assert document_problems(given["mutation"], line) == [], line
+                variables.add(json.dumps(line, sort_keys=True))
+            texts.add(given["mutation"])
+    assert files == []
     tell(f"Sent to Shopify: {len(texts)} distinct documents, {len(variables)} sets of variables.")
-    assert len(texts) >= 8
-    assert any("metafieldsDelete" in text for text in texts)
+    assert len(texts) >= 20
+    for part in Part:
+        assert any(f"mutation Health{word}(" in text and f"{part}(" in text for text in texts
+                   for word in ("Set", "Clear", "Untag", "Tag"))  # fmt: skip
+        assert any("mutation HealthWrite(" in text and f"{part}(" in text for text in texts)
+    for name in ("metafieldDefinitionCreate", "stagedUploadsCreate", "bulkOperations("):
+        assert any(name in text for text in texts)
+
+
+def _lines(upload: bytes) -> list[Any]:
+    """The JSON lines in a file that was uploaded."""
+    lines = [json.loads(line) for line in upload.splitlines() if line.startswith(b"{")]
+    assert lines
+    return lines
 
 
 def test_all_that_was_sent_to_klaviyo_is_published(

@@ -37,12 +37,13 @@ class Pusher:
 
     warehouse: Path
     zygote: subprocess.Popen[str]
+    bulk: bool = False
 
     def run(self, line: int = 0) -> dict[str, Any]:
         """Push and die after so many lines (0: live); the exit code, -9 when killed, and lines."""
         assert self.zygote.stdin
         assert self.zygote.stdout
-        asked = {"warehouse": str(self.warehouse), "line": line}
+        asked = {"warehouse": str(self.warehouse), "line": line, "bulk": self.bulk}
         print(json.dumps(asked), file=self.zygote.stdin, flush=True)
         found: dict[str, Any] = json.loads(self.zygote.stdout.readline())
         assert not found["error"], found["error"]

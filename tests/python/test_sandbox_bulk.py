@@ -363,6 +363,41 @@ def test_a_bulk_mutation_runs_once_a_line_and_numbers_its_results(shop: Asked, d
     assert shop.sandbox.records() == {("shopify", SHOP, c): {"health_score": 7} for c in ids}
 
 
+def test_a_bulk_mutation_does_its_work_at_its_end_and_a_cancelled_one_half(
+    shop: Asked, drop: Path
+) -> None:
+    there = "merged_into_customer_id is null and redacted_at is null"
+    ids = [c for (c,) in rows(drop, "shopify/customers", "customer_id", there)][:4]
+    field = {"namespace": "$app:health", "key": "health_score", "type": "number_integer"}
+    lines = [
+        {"metafields": [{**field, "ownerId": f"gid://shopify/Customer/{c}", "value": "7"}]}
+        for c in ids
+    ]
+    path = staged(shop, "\n".join(json.dumps(line) for line in lines).encode())
+    begun = run(shop, path)["bulkOperation"]["id"]
+    listed = """{ bulkOperations(first: 5, query: "operation_type:mutation") {
+        nodes { id type status } } }"""
+    assert shop.data(listed)["bulkOperations"]["nodes"] == [
+        {"id": begun, "type": "MUTATION", "status": "CREATED"}
+    ]
+    assert shop.sandbox.records() == {}
+    cancel = """mutation($id: ID!) { bulkOperationCancel(id: $id) {
+        bulkOperation { status } userErrors { message } } }"""
+    shop.data(cancel, id=begun)
+    look = shop.look(begun)
+    assert (look["status"], look["objectCount"]) == ("CANCELED", "2")
+    answered = shop.web.get(look["partialDataUrl"]).text.splitlines()
+    assert sorted(json.loads(line)["__lineNumber"] for line in answered) == [0, 1]
+    assert {object_id for _, _, object_id in shop.sandbox.records()} == set(ids[:2])
+    # The same file again, to the end.
+    begun = run(shop, path)["bulkOperation"]["id"]
+    while shop.look(begun)["status"] != "COMPLETED":
+        assert len(shop.sandbox.records()) == 2
+    assert {object_id for _, _, object_id in shop.sandbox.records()} == set(ids)
+    query = listed.replace("mutation", "query")
+    assert shop.data(query)["bulkOperations"]["nodes"] == []
+
+
 def test_a_bulk_mutation_wants_its_file_and_one_mutation(shop: Asked) -> None:
     (error,) = run(shop, "tmp/nowhere")["userErrors"]
     assert error["code"] == "NO_SUCH_FILE"

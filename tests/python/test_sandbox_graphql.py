@@ -251,6 +251,14 @@ def test_a_definition_is_made_once_and_gives_the_type(shop: Asked, customer: str
     assert put(shop, ownerId=customer, type=None)["userErrors"] == []
     (error,) = put(shop, ownerId=customer, type=None, value="high")["userErrors"]
     assert error["code"] == "INVALID_VALUE"
+    (error,) = put(shop, ownerId=customer, type="number_decimal", value="1")["userErrors"]
+    assert error["code"] == "INVALID_TYPE"
+    listed = """{ metafieldDefinitions(ownerType: CUSTOMER, namespace: "$app:health", first: 5) {
+        nodes { key type { name } } } }"""
+    kinds = shop.data(listed)["metafieldDefinitions"]["nodes"]
+    assert kinds == [{"key": "score", "type": {"name": "number_integer"}}]
+    others = shop.data(listed.replace("$app:health", "$app:other"))["metafieldDefinitions"]
+    assert others["nodes"] == []
     (error,) = shop.data(DEFINE, d=given)["metafieldDefinitionCreate"]["userErrors"]
     assert error["code"] == "TAKEN"
     unknown = {**given, "type": "colour"}

@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """A bulk operation begun now ends as FAILED, half of its lines at partialDataUrl."""
     EXPIRED_BULK = "expired bulk"
     """A bulk operation begun now ends as EXPIRED."""
+    CANCELED_BULK = "canceled bulk"
+    """Somebody cancels a bulk operation begun now: it ends as CANCELED, half of its lines done."""
 
 
 # What passes when the request is sent again; the others are asked for by name.

@@ -141,16 +141,22 @@ class Sandbox:
     def records(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """What every object holds that holds anything: (destination, shop_id, object_id) -> fields.
 
-        Metafields are given by key, as values of their type.
+        Metafields are given by key, as values of their type; a tag that was added to a customer is
+        a field `tag:<tag>` that is true.
         """
         found = self.store.query(
             "select destination, shop_id, object_id, fields from objects "
             "where fields <> '{}' order by 1, 2, 3"
         )
-        return {
-            (destination, shop, object_id): _decoded(destination, json.loads(fields))
-            for destination, shop, object_id, fields in found
-        }
+        records: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for kept, shop, object_id, fields in found:
+            destination, _, part = kept.partition(" ")
+            if part == "definitions":
+                continue
+            held = _tags(json.loads(fields)) if part else _decoded(kept, json.loads(fields))
+            if held:
+                records.setdefault((destination, shop, object_id), {}).update(held)
+        return records
 
     def metafields(self, shop_id: str, customer_id: str) -> dict[str, dict[str, str]]:
         """A customer's metafields as stored: `namespace.key` -> {type, value}."""
@@ -186,6 +192,10 @@ def _by_shop(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for shop, object_id in lines:
         found.setdefault(shop, []).append(object_id)
     return found
+
+
+def _tags(changed: dict[str, Any]) -> dict[str, Any]:
+    return {f"tag:{tag}": True for tag in changed.get("added", [])}
 
 
 def _decoded(destination: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -19,11 +19,12 @@ import duckdb
 from orchestration.errors import HealthError
 from orchestration.extract.api import Report, loads
 from orchestration.extract.api.shopify import documents, lines, selects, staging
-from orchestration.extract.api.shopify.bulk import Failed, Operation, Operations
-from orchestration.extract.api.shopify.download import Gone, download
+from orchestration.extract.api.shopify.bulk import Failed, Operations
 from orchestration.extract.files import TableResult
 from orchestration.settings import Connection
 from orchestration.vendors import wire
+from orchestration.vendors.bulk import Operation
+from orchestration.vendors.download import Gone, download
 from orchestration.vendors.shopify import AdminApi
 
 SOURCE = "shopify"

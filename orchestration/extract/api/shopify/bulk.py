@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ import duckdb
 from orchestration.extract.api import Report
 from orchestration.extract.api.shopify import documents
 from orchestration.extract.landing import transaction
-from orchestration.vendors import pace, wire
+from orchestration.vendors import bulk, pace, wire
+from orchestration.vendors.bulk import Operation
 from orchestration.vendors.shopify import AdminApi
 
 _OPERATIONS = """
@@ -29,27 +30,6 @@ _OPERATIONS = """
     document_hash varchar not null,
     started_at timestamp not null
 """
-
-_UNDER_WAY = ("CREATED", "RUNNING", "CANCELING")
-_BUSY = ("OPERATION_IN_PROGRESS", "LIMIT_REACHED")
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A bulk operation as Shopify last told of it; `url` is None when its result is empty.
-
-    `created_at` is Shopify's own time of its start: whatever changes later is asked for next time.
-    """
-
-    id: str
-    status: str
-    error: str | None
-    created_at: str
-    objects: int
-    roots: int
-    size: int | None
-    url: str | None
-    resumed: bool
 
 
 class Failed(wire.Stopped):
@@ -83,7 +63,7 @@ class Operations:
         """
         known = self._known(stream, document)
         found = self._look(known, resumed=True) if known is not None else None
-        if found is not None and found.status in (*_UNDER_WAY, "COMPLETED"):
+        if found is not None and (found.under_way or found.status == "COMPLETED"):
             report(f"{stream}: going on with the bulk operation of an earlier run")
             return found
         return self._start(stream, document, report)
@@ -106,19 +86,18 @@ class Operations:
     def _start(self, stream: str, document: str, report: Report) -> Operation:
         body = {"query": documents.RUN, "variables": {"query": document}}
         patience = self._patience
-        pauses = pace.polls(patience.first_poll, patience.longest_poll, patience.job)
-        while True:
-            answer = self._api.ask(body)[0].get("bulkOperationRunQuery") or {}
-            errors = answer.get("userErrors") or []
-            if not errors:
-                break
-            pause = next(pauses, None)
-            if pause is None or not any(error.get("code") in _BUSY for error in errors):
-                said = "; ".join(str(error.get("message")) for error in errors)
-                raise wire.Stopped(f"{self._api.who} would not run the query of {stream}: {said}")
-            report(f"{stream}: waiting for another bulk operation of the shop to end")
-            self._sleep(pause)
-        operation = _operation(answer.get("bulkOperation") or {}, resumed=False)
+        node, errors = bulk.begin(
+            self._api,
+            body,
+            "bulkOperationRunQuery",
+            pace.polls(patience.first_poll, patience.longest_poll, patience.job),
+            self._sleep,
+            lambda: report(f"{stream}: waiting for another bulk operation of the shop to end"),
+        )
+        if errors:
+            said = "; ".join(str(error.get("message")) for error in errors)
+            raise wire.Stopped(f"{self._api.who} would not run the query of {stream}: {said}")
+        operation = _operation(node, resumed=False)
         with transaction(self._connection):
             self.forget(stream)
             self._connection.execute(
@@ -134,9 +113,8 @@ class Operations:
         return operation
 
     def _look(self, operation_id: str, *, resumed: bool) -> Operation | None:
-        body = {"query": documents.LOOK, "variables": {"id": operation_id}}
-        node = self._api.ask(body)[0].get("bulkOperation")
-        return _operation(node, resumed=resumed) if node else None
+        found = bulk.look(self._api, operation_id)
+        return replace(found, resumed=resumed) if found else None
 
     def wait(self, stream: str, operation: Operation, report: Report) -> Operation:
         """The operation when it is completed.
@@ -145,18 +123,18 @@ class Operations:
         when Shopify cannot be asked or takes longer than patience; then it is still known of.
         """
         patience = self._patience
-        pauses = pace.polls(patience.first_poll, patience.longest_poll, patience.job)
-        while operation.status in _UNDER_WAY:
-            pause = next(pauses, None)
-            if pause is None:
-                raise wire.Stopped(
-                    f"{self._api.who} is still gathering {stream} after "
-                    f"{patience.job / 60:.0f} minutes. The next extract goes on waiting for it."
-                )
-            report(f"{stream}: Shopify has gathered {operation.objects:,} objects")
-            self._sleep(pause)
-            looked = self._look(operation.id, resumed=operation.resumed)
-            operation = looked or replace(operation, status="EXPIRED")
+        operation = bulk.follow(
+            self._api,
+            operation,
+            pace.polls(patience.first_poll, patience.longest_poll, patience.job),
+            self._sleep,
+            lambda seen: report(f"{stream}: Shopify has gathered {seen.objects:,} objects"),
+        )
+        if operation.under_way:
+            raise wire.Stopped(
+                f"{self._api.who} is still gathering {stream} after "
+                f"{patience.job / 60:.0f} minutes. The next extract goes on waiting for it."
+            )
         if operation.status == "COMPLETED":
             return operation
         self.forget(stream)
@@ -181,15 +159,4 @@ def digest(document: str) -> str:
 
 
 def _operation(node: Mapping[str, Any], *, resumed: bool) -> Operation:
-    size = node.get("fileSize")
-    return Operation(
-        id=str(node["id"]),
-        status=str(node["status"]),
-        error=node.get("errorCode"),
-        created_at=str(node["createdAt"]),
-        objects=int(node.get("objectCount") or 0),
-        roots=int(node.get("rootObjectCount") or 0),
-        size=None if size is None else int(size),
-        url=node.get("url"),
-        resumed=resumed,
-    )
+    return replace(bulk.operation_of(node), resumed=resumed)

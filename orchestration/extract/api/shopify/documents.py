@@ -39,12 +39,6 @@ RUN = """mutation HealthBulk($query: String!) {
   }
 }"""
 
-LOOK = """query HealthBulkState($id: ID!) {
-  bulkOperation(id: $id) {
-    id status errorCode createdAt objectCount rootObjectCount fileSize url
-  }
-}"""
-
 
 def _metafield(name: str) -> str:
     namespace, key = METAFIELDS[name]

@@ -81,7 +81,7 @@ class Shopify:
         document, problems = document_of(text)
         if document is None:
             return JSONResponse({"errors": problems})
-        names = [node.name.value for node in root_fields(document)]
+        names = dict.fromkeys(node.name.value for node in root_fields(document))
         info["operation"] = " ".join(names)
         info["items"] = sum(len(v) for v in variables.values() if isinstance(v, list))
         return self._run(request, shop, document, variables)

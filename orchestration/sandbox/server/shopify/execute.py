@@ -50,7 +50,10 @@ def _resolve(source: Any, info: GraphQLResolveInfo, **given: Any) -> Any:
             found, _ = searched(rows(view), kind, given.get("query"))
             found = ordered(found, given.get("sortKey"), bool(given.get("reverse")))
             return _page(found, given, name)
-        return getattr(source, name)(view, **given)
+        found = getattr(source, name)(view, **given)
+        if get_named_type(info.return_type).name.endswith("Connection"):
+            return _page(found[::-1] if given.get("reverse") else found, given, name)
+        return found
     read = FIELDS.get(parent, {}).get(name)
     if read is None:
         # What a mutation answers, and what is shown of a bulk operation, has its fields by name.

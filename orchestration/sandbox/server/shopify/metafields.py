@@ -48,7 +48,11 @@ def set_metafields(sandbox: Sandbox, shop: str, given: list[dict[str, Any]]) -> 
         name = f"{space}.{field['key']}"
         fields = held.setdefault(customer_id, dict(sandbox.metafields(shop, customer_id)))
         kind = field.get("type") or defined.get(name, {}).get("type")
-        problem = _metafield_problem(space, {**field, "type": kind}) or _stale(field, fields, name)
+        problem = (
+            _metafield_problem(space, {**field, "type": kind})
+            or _other_type(kind, defined.get(name))
+            or _stale(field, fields, name)
+        )
         if problem is not None:
             place, code, words = problem
             errors.append(_set_error(code, words, ["metafields", str(index), place]))
@@ -104,17 +108,34 @@ def define_metafield(sandbox: Sandbox, shop: str, given: dict[str, Any]) -> dict
         return {"createdDefinition": None, "userErrors": [error]}
     sandbox.store.know(_DEFINITIONS, shop, [name])
     sandbox.store.write(_DEFINITIONS, shop, {name: {"type": given["type"], "name": given["name"]}})
-    return {
-        "createdDefinition": {
+    (made,) = (
+        row for row in definitions(sandbox, shop) if f"{row['namespace']}.{row['key']}" == name
+    )
+    return {"createdDefinition": made, "userErrors": []}
+
+
+def definitions(sandbox: Sandbox, shop: str) -> list[dict[str, Any]]:
+    """The definitions of customers' metafields, by name."""
+    return [
+        {
+            "_type": "MetafieldDefinition",
             "id": gid("MetafieldDefinition", name),
-            "namespace": space,
-            "key": given["key"],
-            "name": given["name"],
-            "ownerType": given["ownerType"],
-            "type": {"name": given["type"]},
-        },
-        "userErrors": [],
-    }
+            "namespace": name.rpartition(".")[0],
+            "key": name.rpartition(".")[2],
+            "name": stored["name"],
+            "ownerType": "CUSTOMER",
+            "type": {"name": stored["type"]},
+        }
+        for name, stored in sorted(sandbox.store.all_held(_DEFINITIONS, shop).items())
+    ]
+
+
+def _other_type(kind: str | None, defined: Mapping[str, Any] | None) -> tuple[str, str, str] | None:
+    """Whether a metafield is written with another type than it is defined with."""
+    if defined is None or kind == defined["type"]:
+        return None
+    words = f"Type '{kind}' must be consistent with the definition's type: '{defined['type']}'."
+    return "type", "INVALID_TYPE", words
 
 
 def _stale(

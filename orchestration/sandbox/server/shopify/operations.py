@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,7 @@ class Operation:
     looks: int = 0
     status: str = "CREATED"
     base: str = ""
+    variables: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def gid(self) -> str:
@@ -39,11 +41,20 @@ class Operation:
         """Whether it takes up one of the places for operations at once."""
         return self.status in ("CREATED", "RUNNING", "CANCELING")
 
-    def looked_at(self, looks: int) -> None:
-        """Move on: created, then running, and done after `looks` looks."""
+    def looked_at(self, looks: int, work: Callable[[], list[str]]) -> None:
+        """Move on: created, then running, and done after `looks` looks.
+
+        A mutation is run (`work` gives its lines) when it comes to its end.
+        """
         self.looks += 1
         if not self.running:
             return
+        self._move(looks)
+        if not self.running and self.variables:
+            self.lines, self.variables = work(), []
+            self.roots = len(self.lines)
+
+    def _move(self, looks: int) -> None:
         if self.status == "CANCELING":
             self.status = "CANCELED"
         elif self.looks <= looks:
@@ -52,6 +63,8 @@ class Operation:
             self.status = "FAILED"
         elif self.fault is Fault.EXPIRED_BULK:
             self.status = "EXPIRED"
+        elif self.fault is Fault.CANCELED_BULK:
+            self.status = "CANCELED"
         else:
             self.status = "COMPLETED"
 
@@ -70,7 +83,9 @@ class Operation:
         done = self.status == "COMPLETED"
         ended = done or self.status in ("FAILED", "CANCELED", "EXPIRED")
         part = len(self.lines) // 2 if self.status in ("RUNNING", "CANCELED") else 0
-        failed = self.status == "FAILED" and not self.denied
+        if self.kind == "MUTATION" and self.status == "CANCELED":
+            part = len(self.lines)
+        failed = self.status in ("FAILED", "CANCELED") and not self.denied
         link = f"{self.base}/bulk/{self.number}.jsonl"
         return {
             "_type": "BulkOperation",
@@ -121,6 +136,10 @@ class Operations:
     def latest(self, shop: str, kind: str) -> Operation | None:
         """The newest operation of a kind."""
         return next((o for o in reversed(self._found.get(shop, [])) if o.kind == kind), None)
+
+    def all(self, shop: str) -> list[Operation]:
+        """All operations of a shop, the oldest first."""
+        return list(self._found.get(shop, []))
 
     def numbered(self, shop: str, number: int) -> Operation | None:
         """An operation by the number in its result's address."""

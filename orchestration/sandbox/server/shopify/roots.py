@@ -17,7 +17,7 @@ from orchestration.sandbox.server.shopify.operations import MOST_AT_ONCE, Operat
 from orchestration.sandbox.server.shopify.readers import gid
 from orchestration.sandbox.server.shopify.rows import Row
 from orchestration.sandbox.server.shopify.schema import document_of, root_fields
-from orchestration.sandbox.server.shopify.view import View
+from orchestration.sandbox.server.shopify.view import View, resolved, tags_of
 from orchestration.sandbox.server.state import Sandbox
 
 MOST_TAGS = 250
@@ -106,12 +106,14 @@ class Root:
         if row is None:
             return {"node": None, "userErrors": [_error("Customer does not exist", ["id"])]}
         customer_id = row["customer_id"]
-        if len({*view.tags(row), *added} - set(removed)) > MOST_TAGS:
+        name, store = "shopify tags", self.sandbox.store
+        held = store.fields(name, self.shop_id, customer_id) or {}
+        tags = tags_of(row, held)
+        more = set(added) - set(tags)
+        if more and len({*tags, *added}) > MOST_TAGS:
             words = f"Customer tags cannot be more than {MOST_TAGS}."
             return {"node": None, "userErrors": [_error(words, ["tags"])]}
-        name, store = "shopify tags", self.sandbox.store
         store.know(name, self.shop_id, [customer_id])
-        held = store.fields(name, self.shop_id, customer_id) or {}
         fields = {
             "added": _joined(held.get("added", []), added, without=removed),
             "removed": _joined(held.get("removed", []), removed, without=added),
@@ -122,17 +124,64 @@ class Root:
 
     def bulkOperation(self, view: View, id: str) -> Row | None:
         """A bulk operation; looking at it moves it on."""
-        return self._seen(self.operations.find(self.shop_id, id))
+        return self._seen(view, self.operations.find(self.shop_id, id))
 
     def currentBulkOperation(self, view: View, type: str) -> Row | None:
         """The newest bulk operation of a kind."""
-        return self._seen(self.operations.latest(self.shop_id, type))
+        return self._seen(view, self.operations.latest(self.shop_id, type))
 
-    def _seen(self, operation: Operation | None) -> Row | None:
+    def bulkOperations(self, view: View, query: str | None = None, **_: Any) -> list[Row]:
+        """The bulk operations, the newest first; `operation_type` and `status` pick some."""
+        wanted = dict(term.split(":", 1) for term in (query or "").split() if ":" in term)
+        shown = [self._seen(view, operation) for operation in self.operations.all(self.shop_id)]
+        return [
+            row
+            for row in reversed(shown)
+            if row is not None
+            and row["type"].lower() == wanted.get("operation_type", row["type"].lower())
+            and row["status"].lower() == wanted.get("status", row["status"].lower())
+        ]
+
+    def metafieldDefinitions(
+        self,
+        view: View,
+        ownerType: str,
+        namespace: str | None = None,
+        key: str | None = None,
+        **_: Any,
+    ) -> list[Row]:
+        """The definitions of customers' metafields."""
+        found = written.definitions(self.sandbox, self.shop_id) if ownerType == "CUSTOMER" else []
+        return [
+            row
+            for row in found
+            if (namespace is None or row["namespace"] == resolved(namespace))
+            and key in (None, row["key"])
+        ]
+
+    def _seen(self, view: View, operation: Operation | None) -> Row | None:
         if operation is None:
             return None
-        operation.looked_at(self.sandbox.looks)
+        operation.looked_at(self.sandbox.looks, lambda: self._work(view, operation))
         return operation.shown()
+
+    def _work(self, view: View, operation: Operation) -> list[str]:
+        """Run a bulk mutation; one that is cancelled has done half of its lines."""
+        document, _ = document_of(operation.query)
+        assert document is not None
+        cancelled = operation.status == "CANCELED"
+        variables = operation.variables
+        lines = []
+        for number, given in enumerate(
+            variables[: len(variables) // 2] if cancelled else variables
+        ):
+            result = execute.run(document, given, view, self)
+            line: Row = {"data": result.data}
+            if result.errors:
+                line["errors"] = [{"message": problem.message} for problem in result.errors]
+            lines.append(json.dumps({**line, "__lineNumber": number}))
+        # Results come in no promised order either.
+        return lines[::-1]
 
     def bulkOperationRunQuery(self, view: View, query: str, groupObjects: bool) -> Row:
         """Begin a bulk query. The result is made at once; looking shows it under way first."""
@@ -152,7 +201,10 @@ class Root:
     def bulkOperationRunMutation(
         self, view: View, mutation: str, stagedUploadPath: str, clientIdentifier: str | None = None
     ) -> Row:
-        """Begin a bulk mutation: one run of the mutation for each line of the uploaded file."""
+        """Begin a bulk mutation: one run of the mutation for each line of the uploaded file.
+
+        It is run when looking at it brings it to its end.
+        """
         running = self.operations.busy(self.shop_id, "MUTATION")
         if len(running) >= MOST_AT_ONCE:
             return _refused(_too_many("mutation", running[-1]))
@@ -170,15 +222,7 @@ class Root:
             error = _error("The file is not JSONL.", None, code="INVALID_STAGED_UPLOAD_FILE")
             return _refused(error)
         denied = denied_in(self.sandbox, document) is not None
-        lines = []
-        for number, given in enumerate([] if denied else variables):
-            result = execute.run(document, given, view, self)
-            line: Row = {"data": result.data}
-            if result.errors:
-                line["errors"] = [{"message": problem.message} for problem in result.errors]
-            lines.append(json.dumps({**line, "__lineNumber": number}))
-        # Results come in no promised order either.
-        return self._begun("MUTATION", mutation, lines[::-1], len(lines), denied)
+        return self._begun("MUTATION", mutation, [], 0, denied, [] if denied else variables)
 
     def bulkOperationCancel(self, view: View, id: str) -> Row:
         """Cancel a bulk operation that still runs."""
@@ -210,7 +254,15 @@ class Root:
             )
         return {"stagedTargets": targets, "userErrors": []}
 
-    def _begun(self, kind: str, query: str, lines: list[str], roots: int, denied: bool) -> Row:
+    def _begun(
+        self,
+        kind: str,
+        query: str,
+        lines: list[str],
+        roots: int,
+        denied: bool,
+        variables: list[dict[str, Any]] | None = None,
+    ) -> Row:
         operation = self.operations.begin(
             self.shop_id,
             kind=kind,
@@ -218,6 +270,7 @@ class Root:
             lines=lines,
             roots=roots,
             denied=denied,
+            variables=variables or [],
             fault=self.fault,
             base=self.base,
         )

@@ -113,10 +113,7 @@ class View:
 
     def tags(self, customer: Row) -> list[str]:
         """A customer's tags, with those added and without those removed."""
-        changed = self._tagged.get(customer["customer_id"], {})
-        removed = changed.get("removed", [])
-        held = [tag for tag in customer.get("tags") or [] if tag not in removed]
-        return list(dict.fromkeys([*held, *changed.get("added", [])]))
+        return tags_of(customer, self._tagged.get(customer["customer_id"], {}))
 
     def forget_tags(self) -> None:
         """Read the tags again when they are next asked for."""
@@ -146,6 +143,13 @@ class View:
         ]
         space = namespace and resolved(namespace)
         return [m for m in found if m is not None and space in (None, m["namespace"])]
+
+
+def tags_of(customer: Row, changed: dict[str, Any]) -> list[str]:
+    """The tags of a customer of the drop, with what was added and removed since."""
+    removed = changed.get("removed", [])
+    held = [tag for tag in customer.get("tags") or [] if tag not in removed]
+    return list(dict.fromkeys([*held, *changed.get("added", [])]))
 
 
 def _is_there(customer: Row) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 
-from orchestration.extract.api import Report
 from orchestration.settings import is_loopback
 from orchestration.vendors import pace, wire
 
@@ -28,15 +27,16 @@ def download(
     *,
     who: str,
     patience: wire.Patience,
-    report: Report,
+    report: Callable[[str], None] = lambda line: None,
     sleep: Callable[[float], None] = time.sleep,
+    advice: str = "The next extract goes on with it.",
 ) -> None:
     """Fetch a bulk result of `size` bytes (None when Shopify does not say) into a file.
 
     Bytes that are already in the file are not fetched again, if the other side can go on from
     there. Tries go on as long as each brings the file further than ever. The address is signed
     and goes into no message. Raises `Gone` when nothing is there any more and `wire.Stopped` when
-    patience is at its end.
+    patience is at its end, with `advice` as its last sentence.
     """
     if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
         raise wire.Stopped(f"{who} gave an address for its result that is not https.")
@@ -55,15 +55,18 @@ def download(
             failures = 0 if have > furthest else failures + 1
             furthest = max(furthest, have)
             if failures >= patience.attempts or (wait or 0.0) > patience.longest_wait:
-                raise wire.Stopped(
-                    f"{who}: the download of a result {problem}. The next extract goes on with it."
-                )
+                raise wire.Stopped(f"{who}: the download of a result {problem}. {advice}")
             pause = patience.first_wait * 2**failures if wait is None else wait
             sleep(min(pause, patience.longest_wait))
 
 
 def _attempt(
-    client: httpx.Client, url: str, target: Path, size: int | None, who: str, report: Report
+    client: httpx.Client,
+    url: str,
+    target: Path,
+    size: int | None,
+    who: str,
+    report: Callable[[str], None],
 ) -> tuple[float | None, str | None]:
     """One try: what the other side asks to wait, and what went wrong (None when all is there)."""
     have = _size(target)
