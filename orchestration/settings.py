@@ -42,6 +42,10 @@ DESTINATIONS = {
 # Those that the push writes customers' scores to.
 PUSHED = ("klaviyo", "shopify")
 
+# Where alerts are posted, and where when nothing is said.
+CHANNEL = "HEALTH_SLACK_CHANNEL"
+DEFAULT_CHANNEL = "customer-health"
+
 # A Shopify app has, instead of a token that stays, an id and a secret that tokens are asked with.
 CLIENT_ID = "SHOPIFY_CLIENT_ID"
 CLIENT_SECRET = "SHOPIFY_CLIENT_SECRET"  # noqa: S105
@@ -53,7 +57,8 @@ WEBHOOK_SECRETS = ("SHOPIFY_WEBHOOK_SECRET", CLIENT_SECRET, "ZIGPOLL_WEBHOOK_SEC
 def variables(destination: str) -> tuple[str, ...]:
     """The names of all variables that speak of a vendor, without a shop's suffix."""
     secret, url, _ = DESTINATIONS[destination]
-    return (secret, url, *((CLIENT_ID, CLIENT_SECRET) if destination == "shopify" else ()))
+    more = {"shopify": (CLIENT_ID, CLIENT_SECRET), "slack": (CHANNEL,)}
+    return (secret, url, *more.get(destination, ()))
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Connection:
     """How to reach one shop at one vendor; `variable` is where its secret was looked for.
 
     With a `client_id`, `secret` is that of the Shopify app and no token: tokens are asked with the
-    two, see `orchestration.vendors.tokens`.
+    two, see `orchestration.vendors.tokens`. `channel` is where Slack's messages go.
     """
 
     shop_id: str
@@ -70,6 +75,7 @@ class Connection:
     secret: SecretStr
     variable: str
     client_id: str | None = None
+    channel: str | None = None
 
 
 def is_loopback(url: str) -> bool:
@@ -212,10 +218,7 @@ class Settings(BaseSettings):
         if credentials is None:
             return None
         secret, client_id = credentials
-        variable = next(
-            n for n in (url_name + suffix, url_name, "") if not n or n in self.connections
-        )
-        template = self.connections[variable].get_secret_value() if variable else vendor
+        variable, template = self._said(url_name, suffix, vendor)
         url = template.replace("{shop}", shop_id).rstrip("/")
         if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
             raise HealthError(
@@ -229,7 +232,17 @@ class Settings(BaseSettings):
             secret=secret,
             variable=(CLIENT_SECRET if client_id else secret_name) + suffix,
             client_id=client_id,
+            channel=self._said(CHANNEL, suffix, DEFAULT_CHANNEL)[1]
+            if destination == "slack"
+            else None,
         )
+
+    def _said(self, name: str, suffix: str, default: str) -> tuple[str, str]:
+        """The variable that speaks of a shop, and its value; without one, '' and `default`."""
+        for variable in (name + suffix, name):
+            if variable in self.connections:
+                return variable, self.connections[variable].get_secret_value()
+        return "", default
 
     def _credentials(self, destination: str, suffix: str) -> tuple[SecretStr, str | None] | None:
         """A vendor's secret and, with a Shopify app's secret, its client id."""

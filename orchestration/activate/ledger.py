@@ -90,11 +90,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a batch: every row of it is in one of the two lists."""
+    """What became of a batch: every row of it is in at least one of the three lists.
+
+    `unanswered` are rows of which nobody knows what they hold now; one that was refused after a
+    part of it had been written is in `refused` too. `stopped` is the sentence why the connection
+    cannot go on after this batch.
+    """
 
     confirmed: Sequence[Row]
     refused: Sequence[Refusal]
     request_id: str | None
+    unanswered: Sequence[Row] = ()
+    stopped: str | None = None
 
 
 def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -133,7 +140,10 @@ class Ledger:
         )
 
     def settle(self, batch_id: str, answer: Answer) -> None:
-        """Record the answer to a batch and remove its note, all or nothing."""
+        """Record the answer to a batch and remove its notes, all or nothing.
+
+        The notes of rows that are still unanswered stay.
+        """
         now = _now()
         self._connection.execute("begin")
         try:
@@ -204,7 +214,14 @@ class Ledger:
     def _forget(self, batch_id: str, answer: Answer) -> None:
         # A confirmation settles whatever was sent of that object before. A refusal settles its
         # own batch alone: what a dead run had sent earlier may still stand at the destination.
-        self._connection.execute("delete from activation.in_flight where batch_id = ?", [batch_id])
+        self._connection.execute(
+            """
+            delete from activation.in_flight
+            where batch_id = $batch
+                and object_id not in (select unnest($unanswered::varchar[]))
+            """,
+            {"batch": batch_id, "unanswered": [r.object_id for r in answer.unanswered]},
+        )
         if answer.confirmed:
             first = answer.confirmed[0]
             self._connection.execute(

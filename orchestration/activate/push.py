@@ -222,7 +222,10 @@ def _push_one(
                 outcome.batches += 1
                 batch_id = f"{started}-{outcome.batches:06d}"
                 ledger.note(batch_id, batch, [sender.fields(row) for row in batch])
-                settle(batch_id, sender.send(batch))
+                answer = sender.send(batch)
+                settle(batch_id, answer)
+                if answer.stopped:
+                    raise Stopped(answer.stopped)
                 bar.advance(task, len(batch))
         for start in range(0, len(unchanged), _RECORDED_AT_ONCE):
             rows = unchanged[start : start + _RECORDED_AT_ONCE]
