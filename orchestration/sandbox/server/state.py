@@ -59,11 +59,22 @@ class Sandbox:
         *,
         customers: Mapping[str, Iterable[str]],
         profiles: Mapping[str, Iterable[str]],
+        subscribers: Mapping[str, Iterable[str]] | None = None,
+        workspaces: Iterable[str] = (),
         journal: Path | None = None,
     ) -> Sandbox:
-        """A sandbox that knows Shopify customers and Klaviyo profiles by id alone, by shop."""
+        """A sandbox that knows people by id alone, by shop; `workspaces` are shops with a Slack.
+
+        Customers are Shopify's, profiles Klaviyo's, subscribers Postscript's.
+        """
         store = Store(journal)
-        for destination, known in (("shopify", customers), ("klaviyo", profiles)):
+        everybody: dict[str, Mapping[str, Iterable[str]]] = {
+            "shopify": customers,
+            "klaviyo": profiles,
+            "postscript": subscribers or {},
+            "slack": dict.fromkeys(workspaces, ()),
+        }
+        for destination, known in everybody.items():
             for shop_id, object_ids in known.items():
                 store.know(destination, shop_id, object_ids)
         return cls(store)
@@ -141,16 +152,18 @@ class Sandbox:
     def records(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """What every object holds that holds anything: (destination, shop_id, object_id) -> fields.
 
-        Metafields are given by key, as values of their type.
+        Metafields are given by key, as values of their type; a subscriber's empty properties, which
+        is how Postscript has them cleared, are left out.
         """
         found = self.store.query(
             "select destination, shop_id, object_id, fields from objects "
             "where fields <> '{}' order by 1, 2, 3"
         )
-        return {
-            (destination, shop, object_id): _decoded(destination, json.loads(fields))
+        decoded = (
+            ((destination, shop, object_id), _decoded(destination, json.loads(fields)))
             for destination, shop, object_id, fields in found
-        }
+        )
+        return {key: fields for key, fields in decoded if fields}
 
     def metafields(self, shop_id: str, customer_id: str) -> dict[str, dict[str, str]]:
         """A customer's metafields as stored: `namespace.key` -> {type, value}."""
@@ -189,6 +202,8 @@ def _by_shop(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _decoded(destination: str, fields: dict[str, Any]) -> dict[str, Any]:
+    if destination == "postscript":
+        return {name: value for name, value in fields["properties"].items() if value != ""}
     if destination != "shopify":
         return fields
     return {
