@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from orchestration.activate import klaviyo, shopify
+from orchestration.activate import klaviyo, postscript, shopify, slack
 from orchestration.activate.sending import Vendor
 
-VENDORS: dict[str, Vendor] = {"klaviyo": klaviyo, "shopify": shopify}
+VENDORS: dict[str, Vendor] = {
+    "klaviyo": klaviyo,
+    "shopify": shopify,
+    "postscript": postscript,
+    "slack": slack,
+}

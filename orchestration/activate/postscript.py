@@ -172,12 +172,15 @@ class Postscript:
     def send(self, rows: Sequence[Row]) -> Answer:
         """Write some subscribers, one call after the other; writing one again changes nothing.
 
-        Raises `wire.Stopped` when Postscript cannot be reached or refuses the key.
+        When Postscript cannot be reached or refuses the key, those from there on are unanswered.
         """
         confirmed: list[Row] = []
         refused: list[Refusal] = []
-        for row in rows:
-            refusal = self._write(row)
+        for place, row in enumerate(rows):
+            try:
+                refusal = self._write(row)
+            except wire.Stopped as stop:
+                return Answer(confirmed, refused, None, unanswered=rows[place:], stopped=str(stop))
             if refusal is None:
                 confirmed.append(row)
             else:
