@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -122,18 +123,18 @@ def test_an_alert_is_never_changed_nor_taken_back() -> None:
         assert slack.estimate([*rows, row(4)], Sizes()).calls == 1
 
 
-def test_one_message_a_second(tmp_path: Path) -> None:
+def test_one_message_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slack, "time", SimpleNamespace(monotonic=lambda: 5.0))
     slept: list[float] = []
     with workspace() as (_, urls):
         sender = sender_to(urls, slept)
         for batch in sender.batches([row(n) for n in range(4)]):
             assert len(batch) == 1
             sender.send(batch)
-    assert len(slept) == 3
-    assert all(0.5 < pause <= 1.05 for pause in slept)
+    assert slept == pytest.approx([1.05] * 3)
 
 
-def test_too_many_requests_are_waited_out_without_a_look(tmp_path: Path) -> None:
+def test_too_many_requests_are_waited_out_without_a_look() -> None:
     with workspace(faults=FaultPlan(at={1: Fault.BUSY})) as (sandbox, urls):
         sender = sender_to(urls)
         assert len(sender.send([row(1)]).confirmed) == 1

@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """A bulk operation begun now ends as FAILED, half of its lines at partialDataUrl."""
     EXPIRED_BULK = "expired bulk"
     """A bulk operation begun now ends as EXPIRED."""
+    CANCELLED_JOB = "cancelled job"
+    """An import job begun now ends as cancelled, half of its profiles written."""
 
 
 # What passes when the request is sent again; the others are asked for by name.
@@ -57,6 +59,7 @@ WORDS: Mapping[str, tuple[Fault, ...]] = {
     "lines": (Fault.LOST_LINES,),
     "failed": (Fault.FAILED_BULK,),
     "expired": (Fault.EXPIRED_BULK,),
+    "cancelled": (Fault.CANCELLED_JOB,),
 }
 
 

@@ -34,6 +34,7 @@ create table if not exists requests (
 create table if not exists jobs (
     job_id text primary key, shop_id text, total integer, looks integer, created_at text
 );
+create table if not exists cancelled_jobs (job_id text primary key);
 create table if not exists job_errors (job_id text, position integer, error text);
 create table if not exists messages (
     number integer primary key, shop_id text, channel text, message text
