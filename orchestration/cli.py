@@ -292,6 +292,39 @@ def push(
 
 
 @app.command()
+def reconcile(
+    everything: Annotated[bool, typer.Option("--all", help="Read all back, no sample.")] = False,
+    sample: Annotated[
+        int, typer.Option(min=1, help="How many objects of each shop and destination.")
+    ] = 200,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option(help="Only from klaviyo, shopify or postscript. Repeatable."),
+    ] = None,
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Let the next push write again what differs.")
+    ] = False,
+) -> None:
+    """Whether destinations still hold what they confirmed; says what was changed there."""
+    from orchestration.activate.reconcile import reconcile as run
+    from orchestration.activate.reconcile import show
+
+    result = run(
+        settings().warehouse_path,
+        settings=settings(),
+        destinations=destination or (),
+        shops=shop or (),
+        sample=None if everything else sample,
+        repair=repair,
+        console=console,
+    )
+    show(console, result)
+    if not result.is_clean:
+        raise typer.Exit(1)
+
+
+@app.command()
 def sandbox(
     directory: Annotated[
         Path, typer.Argument(help="A file drop whose people the sandbox knows.")

@@ -41,11 +41,11 @@ def properties(row: Row) -> dict[str, Any]:
     null, so an empty text is as clear as a property gets.
     """
     cleared = {name: "" for name, value in changes(row).items() if value is None}
-    held = {name: _value(value) for name, value in row.payload.items() if value is not None}
+    held = {name: as_property(value) for name, value in row.payload.items() if value is not None}
     return dict(sorted((cleared | held).items()))
 
 
-def _value(value: Any) -> str | int | list[str]:
+def as_property(value: Any) -> str | int | list[str]:
     """A value as a property may have it: a text, a whole number or a list of texts."""
     match value:
         case bool():

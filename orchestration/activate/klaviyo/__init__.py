@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from itertools import chain, islice
 
-from orchestration.activate.klaviyo.client import JOBS, PROFILES, REVISION
+from orchestration.activate.klaviyo.client import JOBS, PROFILES, REVISION, Api
 from orchestration.activate.klaviyo.jobs import Klaviyo, batches, body, refusals
 from orchestration.activate.klaviyo.profiles import encoded, fields, profile
 from orchestration.activate.klaviyo.singles import Singles
@@ -25,7 +25,9 @@ __all__ = [
     "BY_JOB",
     "MOST_SINGLE",
     "ONE_BY_ONE",
+    "PROFILES",
     "REVISION",
+    "Api",
     "Klaviyo",
     "Singles",
     "batches",
