@@ -324,6 +324,26 @@ def reconcile(
         raise typer.Exit(1)
 
 
+@app.command("export")
+def export_audiences(
+    audience: Annotated[
+        list[str] | None, typer.Argument(help="Names of audiences; all when none is given.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the files are written; `exports/` beside the warehouse."),
+    ] = None,
+) -> None:
+    """Write audiences for ads as files: hashed addresses of those who agreed, and a manifest."""
+    from orchestration.activate.exports import export
+    from orchestration.publish.serving import held_back
+
+    warehouse = settings().warehouse_path
+    if problems := held_back(warehouse):
+        raise HealthError("Nothing was exported. " + " ".join(problems))
+    export(warehouse, out or warehouse.parent / "exports", audience or (), console=console)
+
+
 @app.command()
 def sandbox(
     directory: Annotated[
