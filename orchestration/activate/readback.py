@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from orchestration.activate import klaviyo, postscript, shopify
+from orchestration.activate import klaviyo, postscript
 from orchestration.activate.ledger import RUN_AGAIN
 from orchestration.activate.sending import Sleep
+from orchestration.activate.shopify import NAMESPACE
 from orchestration.settings import Connection
 from orchestration.vendors import wire
 from orchestration.vendors.shopify import AdminApi
@@ -56,7 +57,7 @@ def from_shopify(
     try:
         for some in _cut(ids, CUSTOMERS_A_CALL):
             gids = [f"gid://shopify/Customer/{one}" for one in some]
-            variables = {"ids": gids, "namespace": shopify.NAMESPACE}
+            variables = {"ids": gids, "namespace": NAMESPACE}
             data, _ = api.ask({"query": CUSTOMERS_DOCUMENT, "variables": variables})
             nodes = data.get("nodes") or []
             held = {node["id"]: node for node in nodes if node}

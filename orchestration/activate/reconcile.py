@@ -23,7 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from orchestration.activate import readback
-from orchestration.activate.drift import Drift, compare, record
+from orchestration.activate.differences import Drift, compare, record
 from orchestration.activate.ledger import IN_FLIGHT_DDL, LATEST_SQL, LEDGER_DDL, ensure_tables
 from orchestration.activate.plan import parse_fields
 from orchestration.activate.sending import Sleep

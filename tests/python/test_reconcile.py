@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 from orchestration import cli
 from orchestration.activate import readback, reconcile
-from orchestration.activate.drift import Difference, compare
+from orchestration.activate.differences import Difference, compare
 from orchestration.activate.push import push
 from orchestration.activate.reconcile import Reconciliation
 from orchestration.errors import HealthError

@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 
-from orchestration.activate import postscript, shopify
+from orchestration.activate import postscript
 from orchestration.activate.plan import canonical
+from orchestration.activate.shopify import metafield
 
 CHANGED = "changed by hand"
 MISSING = "missing field"
@@ -62,7 +63,7 @@ class Drift:
 def expected(destination: str, name: str, value: Any) -> Any:
     """A confirmed value as its destination holds it; None for nothing."""
     if destination == "shopify" and not name.startswith("tag:"):
-        return value if shopify.metafield(name, value) is not None else None
+        return value if metafield(name, value) is not None else None
     if destination == "postscript":
         return None if value in (None, "") else postscript.as_property(value)
     return value
