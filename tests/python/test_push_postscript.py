@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from push_warehouse import QUICK
+from push_warehouse import (
+    QUICK,
+    Desired,
+    confirmed,
+    held,
+    known,
+    query,
+    scores,
+    write_desired,
+)
 from pydantic import SecretStr
 
 from orchestration.activate import postscript
 from orchestration.activate.plan import Row, Sizes, canonical
-from orchestration.sandbox.server import Fault, FaultPlan, Sandbox, running
+from orchestration.activate.push import PushReport, push
+from orchestration.sandbox.server import Fault, FaultPlan, Moment, Sandbox, Urls, running
 from orchestration.settings import Settings
 
 SHOP = "aurelia"
@@ -198,6 +213,99 @@ def test_a_wrong_key_and_a_postscript_that_is_down_end_in_a_sentence() -> None:
         answer = sender.send([row(0, {"a": 2})])
         assert re.search(r"refused the key \(401\).*POSTSCRIPT_API_KEY", str(answer.stopped))
         assert sandbox.records() == {("postscript", SHOP, f"s_{n}"): {"a": 1} for n in (0, 1)}
+
+
+# --- by the push -------------------------------------------------------------------------------
+
+PUSHER = """
+import sys
+from pathlib import Path
+from orchestration.activate.push import push
+from orchestration.settings import Settings
+from orchestration.vendors.wire import Patience
+
+push(Path(sys.argv[1]), settings=Settings(), apply=True, sleep=lambda _: None,
+     patience=Patience(attempts=3, first_wait=0.01))
+"""
+
+
+def everybody(most: int) -> Desired:
+    return {("postscript", SHOP, f"s_{n}"): scores(n) for n in range(most)}
+
+
+@contextmanager
+def world(path: Path, desired: Desired) -> Iterator[tuple[Path, Sandbox, Urls]]:
+    """A warehouse that desires this, and a sandbox in which no second has too many calls."""
+    warehouse = path / "warehouse.duckdb"
+    write_desired(warehouse, desired)
+    sandbox = Sandbox.of(customers={}, profiles={}, subscribers=known(desired, "postscript"))
+    ticks = count()
+    sandbox.clock = lambda: float(next(ticks))
+    with running(sandbox) as urls:
+        yield warehouse, sandbox, urls
+    sandbox.close()
+
+
+def pushed(warehouse: Path, urls: Urls) -> PushReport:
+    secrets = {k: SecretStr(v) for k, v in urls.environment.items()}
+    return push(
+        warehouse,
+        settings=Settings(connections=secrets),
+        apply=True,
+        patience=QUICK,
+        sleep=lambda _: None,
+    )
+
+
+def test_everybody_gets_what_is_desired_and_an_unchanged_push_makes_no_call(
+    tmp_path: Path,
+) -> None:
+    desired = everybody(60)
+    with world(tmp_path, desired) as (warehouse, sandbox, urls):
+        report = pushed(warehouse, urls)
+        assert (report.confirmed, report.outcomes[0].batches) == (60, 2)
+        assert sandbox.records() == held(desired)
+        assert len(sandbox.requests()) == 60
+        assert pushed(warehouse, urls).outcomes == []
+        assert len(sandbox.requests()) == 60
+        # One property changes and one goes: one call.
+        key = ("postscript", SHOP, "s_5")
+        desired[key] = {**desired[key], "health_score": 99, "rfm_group": None}
+        write_desired(warehouse, desired)
+        assert pushed(warehouse, urls).confirmed == 1
+        assert len(sandbox.requests()) == 61
+        assert sandbox.records() == held(desired)
+        assert confirmed(warehouse) == desired
+
+
+@pytest.mark.parametrize(("number", "moment"), [(1, Moment.ARRIVED), (73, Moment.WORKED)])
+def test_killed_in_a_batch_that_batch_alone_is_sent_again(
+    tmp_path: Path, number: int, moment: Moment
+) -> None:
+    desired = everybody(80)
+    with world(tmp_path, desired) as (warehouse, sandbox, urls):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUSHER, str(warehouse)],
+            env={**os.environ, **urls.environment},
+        )
+
+        def watch(now: Moment, seen: Any) -> None:
+            if now is moment and seen.number == number:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+
+        sandbox.watch = watch
+        try:
+            assert process.wait(timeout=60) == -signal.SIGKILL
+        finally:
+            process.kill()
+            process.wait()
+        sandbox.watch = None
+        pushed(warehouse, urls)
+        assert sandbox.records() == held(desired)
+        assert confirmed(warehouse) == desired
+        assert query(warehouse, "select * from activation.in_flight") == []
+        assert len(sandbox.requests()) - len(desired) <= postscript.AT_ONCE
 
 
 def test_an_id_cannot_leave_its_place_in_the_address() -> None:
