@@ -362,7 +362,7 @@ def test_what_a_push_wrote_meanwhile_is_no_drift(
 
     def slow(connection: Any, *given: Any, **options: Any) -> Any:
         if connection.destination == "klaviyo":
-            write_desired(world.warehouse, {key: scores(3, health_score=99)})
+            write_desired(world.warehouse, everybody() | {key: scores(3, health_score=99)})
             world.push()
         return real(connection, *given, **options)
 
