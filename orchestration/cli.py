@@ -341,6 +341,59 @@ def switch(
 
 
 @app.command()
+def reconcile(
+    everything: Annotated[bool, typer.Option("--all", help="Read all back, no sample.")] = False,
+    sample: Annotated[
+        int, typer.Option(min=1, help="How many objects of each shop and destination.")
+    ] = 200,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option(help="Only from klaviyo, shopify or postscript. Repeatable."),
+    ] = None,
+    shop: Annotated[list[str] | None, typer.Option(help="Only this shop. Repeatable.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Let the next push write again what differs.")
+    ] = False,
+) -> None:
+    """Whether destinations still hold what they confirmed; says what was changed there."""
+    from orchestration.activate.reconcile import reconcile as run
+    from orchestration.activate.reconcile import show
+
+    result = run(
+        settings().warehouse_path,
+        settings=settings(),
+        destinations=destination or (),
+        shops=shop or (),
+        sample=None if everything else sample,
+        repair=repair,
+        console=console,
+    )
+    show(console, result)
+    if not result.is_clean:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_audiences(
+    audience: Annotated[
+        list[str] | None, typer.Argument(help="Names of audiences; all when none is given.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the files are written; `exports/` beside the warehouse."),
+    ] = None,
+) -> None:
+    """Write audiences for ads as files: hashed addresses of those who agreed, and a manifest."""
+    from orchestration.activate.exports import export
+    from orchestration.publish.serving import held_back
+
+    warehouse = settings().warehouse_path
+    if problems := held_back(warehouse):
+        raise HealthError("Nothing was exported. " + " ".join(problems))
+    export(warehouse, out or warehouse.parent / "exports", audience or (), console=console)
+
+
+@app.command()
 def sandbox(
     directory: Annotated[
         Path, typer.Argument(help="A file drop whose people the sandbox knows.")

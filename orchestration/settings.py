@@ -47,6 +47,10 @@ DEFAULT_CHANNEL = "customer-health"
 CHANNEL = "HEALTH_SLACK_CHANNEL"
 DEFAULT_CHANNEL = "customer-health"
 
+# Where alerts are posted, and where when nothing is said.
+CHANNEL = "HEALTH_SLACK_CHANNEL"
+DEFAULT_CHANNEL = "customer-health"
+
 # A Shopify app has, instead of a token that stays, an id and a secret that tokens are asked with.
 CLIENT_ID = "SHOPIFY_CLIENT_ID"
 CLIENT_SECRET = "SHOPIFY_CLIENT_SECRET"  # noqa: S105

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestration.activate import klaviyo, shopify
+from orchestration.activate import klaviyo, postscript, shopify, slack
 from orchestration.activate.sending import Vendor
 from orchestration.errors import HealthError
 
-VENDORS: dict[str, Vendor] = {"klaviyo": klaviyo, "shopify": shopify}
+VENDORS: dict[str, Vendor] = {
+    "klaviyo": klaviyo,
+    "shopify": shopify,
+    "postscript": postscript,
+    "slack": slack,
+}
 
 
 def check_destinations(names: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dagster import JobDefinition, OpExecutionContext, in_process_executor, job, op
 from rich.console import Console
 
+from orchestration.errors import HealthError
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.settings import settings
 from orchestration.transform.assets import POOL
@@ -33,15 +34,28 @@ def look_ahead(console: Console) -> None:
     console.print(render(run(settings().warehouse_path, DAYS_AHEAD, console), DAYS_AHEAD))
 
 
+def read_back(console: Console) -> None:
+    """Compare a sample of what destinations hold with what they confirmed."""
+    from orchestration.activate.reconcile import reconcile, show
+
+    now = settings()
+    result = reconcile(now.warehouse_path, settings=now)
+    show(console, result)
+    if not result.is_clean:
+        raise HealthError(result.problem)
+
+
 def chore_of(name: str, description: str, work: Callable[[Console], None]) -> JobDefinition:
     """A job of one step that waits for the warehouse and logs what it says."""
 
     @op(name=f"{name}_step", description=description, pool=POOL)
     def step(context: OpExecutionContext) -> None:
         shown = io.StringIO()
-        with told_in_a_sentence():
-            work(Console(file=shown, width=100))
-        context.log.info(shown.getvalue())
+        try:
+            with told_in_a_sentence():
+                work(Console(file=shown, width=100))
+        finally:
+            context.log.info(shown.getvalue())
 
     @job(name=name, description=description, executor_def=in_process_executor)
     def chore() -> None:
@@ -62,5 +76,10 @@ def make_chores() -> list[JobDefinition]:
             "outlook",
             f"Who will leave which band by themselves within {DAYS_AHEAD} days, and when.",
             look_ahead,
+        ),
+        chore_of(
+            "reconcile",
+            "Whether destinations still hold what they confirmed; fails when something differs.",
+            read_back,
         ),
     ]

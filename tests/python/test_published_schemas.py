@@ -31,6 +31,7 @@ from push_shop import customers
 from push_warehouse import QUICK, known, people, write_desired
 from pydantic import SecretStr
 
+from orchestration.activate import readback
 from orchestration.activate.push import push
 from orchestration.activate.shopify import documents as pushed
 from orchestration.activate.shopify import route
@@ -149,7 +150,7 @@ def _documents() -> set[str]:
     """Every GraphQL document of the modules that ask Shopify."""
     found = {
         value
-        for module in (pushed, documents, operations)
+        for module in (pushed, documents, operations, readback)
         for value in vars(module).values()
         if isinstance(value, str) and re.match(r"\s*(query|mutation)\b", value)
     }
@@ -180,7 +181,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory, drop: Path) -> list[Sent]:
         for seconds in (route.SECONDS_A_BULK_RUN, 0.0):
             # First by calls, then the same by bulk mutations.
             patched.setattr(route, "SECONDS_A_BULK_RUN", seconds)
-            for people_now in (desired, _emptied(desired)):
+            # A third day on which few change, whom Klaviyo is told of one by one.
+            for people_now in (desired, _emptied(desired), people("klaviyo", "aurelia", range(3))):
                 write_desired(folder / "push.duckdb", people_now)
                 report = push(
                     folder / "push.duckdb",
@@ -266,7 +268,7 @@ def _lines(upload: bytes) -> list[Any]:
 def test_all_that_was_sent_to_klaviyo_is_published(
     sent: list[Sent], tell: Callable[[str], None]
 ) -> None:
-    bodies, queries = set(), set()
+    bodies, queries, posted = set(), set(), set()
     for request in sent:
         if request.destination != "klaviyo":
             continue
@@ -274,12 +276,14 @@ def test_all_that_was_sent_to_klaviyo_is_published(
         if request.method == "POST":
             assert klaviyo_body_problems(path, request.body) == []
             bodies.add(request.body)
+            posted.add(path)
         elif "/" not in path:
             parameters = dict(parse_qsl(request.query))
             assert klaviyo_query_problems(path, parameters) == []
             queries.add((path, *sorted(parameters.keys() - {"page[cursor]"})))
     tell(f"Sent to Klaviyo: {len(bodies)} distinct bodies, {len(queries)} kinds of reads.")
     assert len(bodies) >= 2
+    assert posted == {"profile-bulk-import-jobs", "profile-import"}
     assert {path for path, *_ in queries} >= {"profiles", "events"}
 
 

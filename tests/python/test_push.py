@@ -160,7 +160,7 @@ def test_only_the_changed_fields_of_changed_customers_travel(tmp_path: Path) -> 
         sent = [r for r in it.sandbox.requests()[before:] if r.items]
         # One metafield set, one cleared, in one call; one profile.
         assert [(r.operation, r.items) for r in sent] == [
-            ("create job", 1),
+            ("import profile", 1),
             ("metafieldsSet metafieldsDelete", 2),
         ]
 
@@ -271,7 +271,7 @@ def test_a_value_that_the_vendor_refuses_is_rejected_in_its_words(tmp_path: Path
 
 
 def test_a_profile_too_large_to_be_sent_is_refused_unsent(tmp_path: Path) -> None:
-    with world(tmp_path, people("klaviyo", "aurelia", range(4))) as it:
+    with world(tmp_path, people("klaviyo", "aurelia", range(8))) as it:
         big = ("klaviyo", "aurelia", object_id("klaviyo", 1))
         write_desired(it.warehouse, it.desired | {big: {"text": "x" * 100_000}})
         it.push()
@@ -279,7 +279,7 @@ def test_a_profile_too_large_to_be_sent_is_refused_unsent(tmp_path: Path) -> Non
         it.agree()
         found = query(it.warehouse, "select code, message from activation.rejected")
         assert found[0][0] == "too_large"
-        assert [r.items for r in it.sandbox.requests() if r.operation == "create job"] == [3]
+        assert [r.items for r in it.sandbox.requests() if r.operation == "create job"] == [7]
 
 
 def test_many_jobs_with_many_refusals_page_through_the_errors(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_a_job_answered_by_nobody_is_sent_again_and_changed_back_where_needed(
     tmp_path: Path,
 ) -> None:
     """The last push wrote 99 but its answer was lost; then the old value is wanted again."""
-    desired = people("klaviyo", "aurelia", range(3)) | people("shopify", "aurelia", range(3))
+    desired = people("klaviyo", "aurelia", range(8)) | people("shopify", "aurelia", range(3))
     with world(tmp_path, desired) as it:
         it.push()
         wanted = dict(it.desired)
@@ -364,7 +364,10 @@ def test_a_job_answered_by_nobody_is_sent_again_and_changed_back_where_needed(
         it.desired = wanted
         write_desired(it.warehouse, wanted)
         it.sandbox.faults = FaultPlan()
-        assert [(c.reason, c.rows) for c in it.push(apply=False).counts] == [("unanswered", 3)] * 2
+        assert [(c.reason, c.rows) for c in it.push(apply=False).counts] == [
+            ("unanswered", 8),
+            ("unanswered", 3),
+        ]
         it.push()
         it.agree()
         assert it.push().to_send == 0

@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """A bulk operation begun now ends as FAILED, half of its lines at partialDataUrl."""
     EXPIRED_BULK = "expired bulk"
     """A bulk operation begun now ends as EXPIRED."""
+    CANCELLED_JOB = "cancelled job"
+    """An import job begun now ends as cancelled, half of its profiles written."""
     CANCELED_BULK = "canceled bulk"
     """Somebody cancels a bulk operation begun now: it ends as CANCELED, half of its lines done."""
 
@@ -59,6 +61,7 @@ WORDS: Mapping[str, tuple[Fault, ...]] = {
     "lines": (Fault.LOST_LINES,),
     "failed": (Fault.FAILED_BULK,),
     "expired": (Fault.EXPIRED_BULK,),
+    "cancelled": (Fault.CANCELLED_JOB,),
 }
 
 

@@ -27,6 +27,7 @@ where phone is not null and merged_into_customer_id is null and redacted_at is n
 union all by name
 select * rename (shopify_customer_id as customer_id) from {1}
 """
+_COLUMNS = ("phone", "email", "customer_id", "created_at", "updated_at", "properties")
 _SORTS = {
     "created_at__asc": "created_at asc",
     "created_at__desc": "created_at desc",
@@ -95,11 +96,8 @@ class Postscript:
         if stop is not None:
             return stop
         subscriber_id = request.path_params["subscriber_id"]
-        found = self.sandbox.drop.rows(
-            f"select * from {self._table()} where shop_id = ? and subscriber_id = ?",
-            [shop, subscriber_id],
-        )
-        if not found:
+        row = self._row(shop, subscriber_id)
+        if row is None:
             return _wrong(404, "Subscriber not found.")
         try:
             body = json.loads(await request.body())
@@ -119,7 +117,35 @@ class Postscript:
         fields = {"properties": properties, "tags": tags}
         store.know("postscript", shop, [subscriber_id])
         store.write("postscript", shop, {subscriber_id: fields})
-        return JSONResponse({"subscriber": _subscriber(found[0], fields)})
+        return JSONResponse(_subscriber(row, fields))
+
+    async def subscriber(self, request: HttpRequest) -> Response:
+        """`GET /api/v2/subscribers/{id}`."""
+        shop, stop = self._enter(request, "subscriber")
+        if stop is not None:
+            return stop
+        subscriber_id = request.path_params["subscriber_id"]
+        row = self._row(shop, subscriber_id)
+        if row is None:
+            return _wrong(404, "Subscriber not found.")
+        request.scope["sandbox"]["items"] = 1
+        held = self.sandbox.store.held("postscript", shop, [subscriber_id])
+        return JSONResponse(_subscriber(row, held.get(subscriber_id, {})))
+
+    def _row(self, shop: str, subscriber_id: str) -> dict[str, Any] | None:
+        """A subscriber of the drop, or one who is known by id alone; None for nobody."""
+        store = self.sandbox.store
+        if subscriber_id in store.gone("postscript", shop):
+            return None
+        found = self.sandbox.drop.rows(
+            f"select * from {self._table()} where shop_id = ? and subscriber_id = ?",
+            [shop, subscriber_id],
+        )
+        if found:
+            return found[0]
+        if store.fields("postscript", shop, subscriber_id) is None:
+            return None
+        return {**dict.fromkeys(_COLUMNS), "subscriber_id": subscriber_id, "can_send": True}
 
     def _enter(self, request: HttpRequest, operation: str) -> tuple[str, Response | None]:
         shop = request.path_params["shop"]
@@ -147,6 +173,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
     return [
         Route(f"{base}/me", texts.me, methods=["GET"]),
         Route(f"{base}/subscribers", texts.subscribers, methods=["GET"]),
+        Route(base + "/subscribers/{subscriber_id}", texts.subscriber, methods=["GET"]),
         Route(base + "/subscribers/{subscriber_id}", texts.update, methods=["PATCH"]),
     ]
 

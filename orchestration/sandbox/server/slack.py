@@ -1,4 +1,4 @@
-"""Slack, pretended: `chat.postMessage`, `auth.test` and `conversations.list`.
+"""Slack, pretended: posting messages and reading them, `auth.test` and the list of channels.
 
 Slack answers 200 to nearly everything and says in the body what was wrong.
 """
@@ -22,8 +22,10 @@ CHANNELS = {"general": "C00000001", "customer-health": "C00000002"}
 SCOPES = {
     "chat.postMessage": "chat:write",
     "conversations.list": "channels:read",
+    "conversations.history": "channels:history",
 }
 MOST_TEXT = 40_000
+MOST_MESSAGES = 999
 
 
 @dataclass
@@ -46,6 +48,9 @@ class Slack:
             return self._answer("no_text")
         if len(str(asked.get("text", ""))) > MOST_TEXT:
             return self._answer("msg_too_long")
+        metadata = _metadata(asked.get("metadata"))
+        if metadata is not None and not _is_event(metadata):
+            return self._answer("invalid_metadata_format")
         now = self.sandbox.clock()
         last = self._posted.get((shop, channel))
         if last is not None and now - last < 1.0:
@@ -53,6 +58,8 @@ class Slack:
         self._posted[shop, channel] = now
         request.scope["sandbox"]["items"] = 1
         message = {name: asked[name] for name in ("text", "blocks") if name in asked}
+        if metadata is not None:
+            message["metadata"] = metadata
         stamp = self.sandbox.store.post(shop, channel, message)
         return self._answer(channel=channel, ts=stamp, message={**message, "ts": stamp})
 
@@ -71,6 +78,29 @@ class Slack:
             for name, channel in CHANNELS.items()
         ]
         return stop or self._answer(channels=channels, response_metadata={"next_cursor": ""})
+
+    async def conversations_history(self, request: HttpRequest) -> Response:
+        """`conversations.history`: the newest message first; takes the id of a channel alone."""
+        shop, asked, stop = await self._enter(request, "conversations.history")
+        if stop is not None:
+            return stop
+        if asked.get("channel") not in CHANNELS.values():
+            return self._answer("channel_not_found")
+        size, start = str(asked.get("limit", 100)), str(asked.get("cursor") or 0)
+        if not size.isdecimal() or not 1 <= int(size) <= MOST_MESSAGES:
+            return self._answer("invalid_limit")
+        if not start.isdecimal():
+            return self._answer("invalid_cursor")
+        posted = self.sandbox.store.posted(shop, asked["channel"])[::-1]
+        page = posted[int(start) : int(start) + int(size)]
+        more = int(start) + int(size) < len(posted)
+        whole = str(asked.get("include_all_metadata", "")).lower() in ("true", "1")
+        request.scope["sandbox"]["items"] = len(page)
+        return self._answer(
+            messages=[_shown(stamp, message, whole) for stamp, message in page],
+            has_more=more,
+            response_metadata={"next_cursor": str(int(start) + int(size)) if more else ""},
+        )
 
     async def _enter(
         self, request: HttpRequest, method: str
@@ -100,6 +130,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
     return [
         Route(f"{base}/chat.postMessage", talk.post_message, methods=["POST"]),
         Route(f"{base}/auth.test", talk.auth_test, methods=["GET", "POST"]),
+        Route(f"{base}/conversations.history", talk.conversations_history, methods=["GET", "POST"]),
         Route(f"{base}/conversations.list", talk.conversations_list, methods=["GET", "POST"]),
     ]
 
@@ -108,6 +139,33 @@ def busy(wait: float) -> Response:
     """429; Slack tells whole seconds."""
     headers = {"Retry-After": str(math.ceil(wait))}
     return JSONResponse({"ok": False, "error": "ratelimited"}, 429, headers=headers)
+
+
+def _metadata(given: Any) -> Any:
+    """A message's metadata, which a form has as text."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError:
+        return given
+
+
+def _is_event(metadata: Any) -> bool:
+    """Whether metadata has a type and a payload, as Slack demands."""
+    return (
+        isinstance(metadata, dict)
+        and isinstance(metadata.get("event_type"), str)
+        and isinstance(metadata.get("event_payload"), dict)
+    )
+
+
+def _shown(stamp: str, message: dict[str, Any], whole: bool) -> dict[str, Any]:
+    """A message as it is read; the payload of its metadata only when that is asked for."""
+    shown = {"type": "message", "ts": stamp, **message}
+    if "metadata" in shown and not whole:
+        shown["metadata"] = {"event_type": shown["metadata"]["event_type"]}
+    return shown
 
 
 async def _asked(request: HttpRequest) -> dict[str, Any]:

@@ -59,11 +59,22 @@ class Sandbox:
         *,
         customers: Mapping[str, Iterable[str]],
         profiles: Mapping[str, Iterable[str]],
+        subscribers: Mapping[str, Iterable[str]] | None = None,
+        workspaces: Iterable[str] = (),
         journal: Path | None = None,
     ) -> Sandbox:
-        """A sandbox that knows Shopify customers and Klaviyo profiles by id alone, by shop."""
+        """A sandbox that knows people by id alone, by shop; `workspaces` are shops with a Slack.
+
+        Customers are Shopify's, profiles Klaviyo's, subscribers Postscript's.
+        """
         store = Store(journal)
-        for destination, known in (("shopify", customers), ("klaviyo", profiles)):
+        everybody: dict[str, Mapping[str, Iterable[str]]] = {
+            "shopify": customers,
+            "klaviyo": profiles,
+            "postscript": subscribers or {},
+            "slack": dict.fromkeys(workspaces, ()),
+        }
+        for destination, known in everybody.items():
             for shop_id, object_ids in known.items():
                 store.know(destination, shop_id, object_ids)
         return cls(store)
@@ -142,7 +153,8 @@ class Sandbox:
         """What every object holds that holds anything: (destination, shop_id, object_id) -> fields.
 
         Metafields are given by key, as values of their type; a tag that was added to a customer is
-        a field `tag:<tag>` that is true.
+        a field `tag:<tag>` that is true. A subscriber's empty properties, which is how Postscript
+        has them cleared, are left out.
         """
         found = self.store.query(
             "select destination, shop_id, object_id, fields from objects "
@@ -199,6 +211,8 @@ def _tags(changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(destination: str, fields: dict[str, Any]) -> dict[str, Any]:
+    if destination == "postscript":
+        return {name: value for name, value in fields["properties"].items() if value != ""}
     if destination != "shopify":
         return fields
     return {

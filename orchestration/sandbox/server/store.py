@@ -34,6 +34,7 @@ create table if not exists requests (
 create table if not exists jobs (
     job_id text primary key, shop_id text, total integer, looks integer, created_at text
 );
+create table if not exists cancelled_jobs (job_id text primary key);
 create table if not exists job_errors (job_id text, position integer, error text);
 create table if not exists messages (
     number integer primary key, shop_id text, channel text, message text
@@ -196,7 +197,15 @@ class Store:
                 "insert into messages (shop_id, channel, message) values (?, ?, ?)",
                 (shop_id, channel, json.dumps(message)),
             ).lastrowid
-        return f"1700000000.{number:06d}"
+        return _stamp(number)
+
+    def posted(self, shop_id: str, channel: str) -> list[tuple[str, dict[str, Any]]]:
+        """The messages of a channel of Slack in order: (timestamp, message)."""
+        found = self.query(
+            "select number, message from messages where shop_id = ? and channel = ? order by 1",
+            (shop_id, channel),
+        )
+        return [(_stamp(number), json.loads(message)) for number, message in found]
 
     def log(self, request: Request) -> None:
         """Add a line to the request log."""
@@ -215,3 +224,8 @@ class Store:
                     request.request_id,
                 ),
             )
+
+
+def _stamp(number: int | None) -> str:
+    """The timestamp that a message of Slack is known by."""
+    return f"1700000000.{number:06d}"

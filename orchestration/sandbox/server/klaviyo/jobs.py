@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from orchestration.sandbox.server.faults import Fault
 from orchestration.sandbox.server.klaviyo.common import (
     MEDIA_TYPE,
     Gate,
@@ -73,7 +74,8 @@ class Jobs:
         request.scope["sandbox"]["items"] = len(profiles)
         if problems:
             return errors(400, problems)
-        job_id = self._run(shop, profiles)
+        cancelled = request.scope["sandbox"]["fault"] is Fault.CANCELLED_JOB
+        job_id = self._run(shop, profiles, cancelled)
         return answer({"data": self._job(shop, job_id, request)}, 202, request)
 
     async def get_job(self, request: HttpRequest) -> Response:
@@ -122,8 +124,10 @@ class Jobs:
             request=request,
         )
 
-    def _run(self, shop: str, profiles: list[dict[str, Any]]) -> str:
-        store = self.sandbox.store
+    def _run(self, shop: str, profiles: list[dict[str, Any]], cancelled: bool) -> str:
+        """Do a job, or the first half of one that is cancelled; gives its id."""
+        store, total = self.sandbox.store, len(profiles)
+        profiles = profiles[: total // 2] if cancelled else profiles
         held: dict[str, dict[str, Any]] = {}
         errors: list[tuple[int, dict[str, Any]]] = []
         for position, resource in enumerate(profiles):
@@ -139,9 +143,9 @@ class Jobs:
             (count,) = db.execute("select count(*) from jobs").fetchone()
             job_id = f"job-{count + 1:06d}"
             created = datetime.now(UTC).isoformat()
-            db.execute(
-                "insert into jobs values (?, ?, ?, 0, ?)", (job_id, shop, len(profiles), created)
-            )
+            db.execute("insert into jobs values (?, ?, ?, 0, ?)", (job_id, shop, total, created))
+            if cancelled:
+                db.execute("insert into cancelled_jobs values (?)", (job_id,))
             db.executemany(
                 "insert into job_errors values (?, ?, ?)",
                 [(job_id, position, json.dumps(error)) for position, error in errors],
@@ -152,15 +156,18 @@ class Jobs:
     def _job(self, shop: str, job_id: str, request: HttpRequest) -> dict[str, Any] | None:
         found = self.sandbox.store.query(
             "select total, looks, created_at, "
-            "(select count(*) from job_errors where job_errors.job_id = jobs.job_id) "
+            "(select count(*) from job_errors where job_errors.job_id = jobs.job_id), "
+            "job_id in (select job_id from cancelled_jobs) "
             "from jobs where job_id = ? and shop_id = ?",
             (job_id, shop),
         )
         if not found:
             return None
-        total, looks, created, failed = found[0]
-        done = looks > self.sandbox.looks
-        status = "complete" if done else "processing" if looks > 1 else "queued"
+        total, looks, created, failed, cancelled = found[0]
+        ended = looks > self.sandbox.looks
+        done = ended and not cancelled
+        end = "cancelled" if cancelled else "complete"
+        status = end if ended else "processing" if looks > 1 else "queued"
         return {
             "type": "profile-bulk-import-job",
             "id": job_id,

@@ -33,6 +33,7 @@ _COMPARED = {
     "equals": "=",
 }
 _TERM = re.compile(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)")
+MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ PROFILES = _Kind(
     20,
     {"id": "profile_id", "created": "created_at", "updated": "updated_at", "email": "email"},
     {
-        "id": ("profile_id", _EQUALS),
+        "id": ("profile_id", _EQUALS | {"any"}),
         "email": ("email", _EQUALS),
         "phone_number": ("phone", _EQUALS),
         "external_id": ("external_id", _EQUALS),
@@ -231,9 +232,24 @@ def _filter(text: str, kind: _Kind) -> tuple[str, list[Any]]:
         column, operators = kind.filters.get(name, ("", frozenset()))
         if operator not in operators:
             raise _Bad("filter", f"'{operator}' is not a valid operator for the field '{name}'.")
+        if operator == "any":
+            where += f" and {column} in (select unnest(?))"
+            values.append(_listed(value))
+            continue
         where += f" and {column} {_COMPARED[operator]} ?"
         values.append(_value(name, value.strip('"')))
     return where, values
+
+
+def _listed(text: str) -> list[str]:
+    """The values of `any(field,["a","b"])`."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not 1 <= len(found) <= MOST_LISTED:
+        raise _Bad("filter", f"'any' takes a list of 1 to {MOST_LISTED} values.")
+    return [str(value) for value in found]
 
 
 def _value(name: str, text: str) -> Any:

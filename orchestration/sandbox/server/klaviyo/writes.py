@@ -35,7 +35,12 @@ class Writes:
             return errors(400, problems)
         profile_id = self._find(shop, resource.get("id"), resource["attributes"])
         if profile_id is None:
-            return not_found("A profile of this sandbox with these identifiers")
+            named = resource.get("id")
+            return not_found(
+                f"A profile with id {named}"
+                if named is not None
+                else "A profile of this sandbox with these identifiers"
+            )
         known = self.sandbox.store.fields("klaviyo", shop, profile_id) or {}
         known = patched(known, resource)
         properties = resource["attributes"].get("properties") or {}
