@@ -18,6 +18,7 @@ from orchestration.publish.lookml.names import (
     is_timeframe,
     read_project,
     seen_view,
+    words,
 )
 from orchestration.publish.lookml.references import (
     constant_faults,
@@ -28,17 +29,17 @@ from orchestration.publish.lookml.references import (
 )
 from orchestration.publish.lookml.source import Item, read_folder
 
-DIMENSIONS = frozenset(
-    "bin date date_time distance duration location number string tier time yesno zipcode".split()
+DIMENSIONS = words(
+    "bin date date_time distance duration location number string tier time yesno zipcode"
 )
 # Those that need something to aggregate; `count` has the rows.
-AGGREGATES = frozenset(
+AGGREGATES = words(
     "average average_distinct count_distinct date list max median median_distinct min number "
     "percent_of_previous percent_of_total percentile percentile_distinct period_over_period "
-    "running_total string sum sum_distinct yesno".split()
+    "running_total string sum sum_distinct yesno"
 )
-RELATIONSHIPS = frozenset("many_to_one one_to_one one_to_many many_to_many".split())
-JOINS = frozenset("left_outer inner full_outer cross".split())
+RELATIONSHIPS = words("many_to_one one_to_one one_to_many many_to_many")
+JOINS = words("left_outer inner full_outer cross")
 YES_OR_NO = ("hidden", "primary_key", "convert_tz", "required")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration.publish.lookml.layer import Entity, Mart
-from orchestration.publish.lookml.views import ROW_KEY, Block, field_of, qualified
+from orchestration.publish.lookml.layer import IDENTIFYING, Entity, Mart
+from orchestration.publish.lookml.views import ROW_KEY, UNMEASURED, Block, field_of, qualified
 
 DAYS = "scored_days"
 PERIODS = ("week", "month", "quarter", "year")
@@ -16,8 +16,7 @@ def explore_of(mart: Mart, marts: Sequence[Mart]) -> Block:
     rows are never multiplied."""
     block: Block = {"name": mart.name, "label": mart.label, "description": mart.description}
     block["group_label"] = "Customer health"
-    block["view_label"] = mart.label
-    if any(c.name == "shop_id" for c in mart.columns) and "shop_id" not in mart.foreign_columns:
+    if any(c.name == "shop_id" for c in mart.columns):
         # Amounts are in the currency of the shop: the choice of one stands in everybody's way.
         block["always_filter"] = {"filters": [{f"{mart.name}.shop_id": ""}]}
     if mart.last_day:
@@ -42,25 +41,27 @@ def _joins(mart: Mart, marts: Sequence[Mart]) -> list[Block]:
                     continue
                 joined.add(far.name)
                 waiting.append(far)
-                found.append(
-                    {
-                        "name": far.name,
-                        "type": "left_outer",
-                        "relationship": "one_to_one" if _is_one(ours, near, mart) else "many_to_one",
-                        "sql_on": condition,
-                    }
-                )
+                is_one = near is mart and ours.role in IDENTIFYING
+                found.append(_join(far, "one_to_one" if is_one else "many_to_one", condition))
     return found
+
+
+def _join(far: Mart, relationship: str, condition: str) -> Block:
+    block: Block = {
+        "name": far.name,
+        "type": "left_outer",
+        "relationship": relationship,
+        "sql_on": condition,
+    }
+    if far.last_day:
+        block["fields"] = [f"{far.name}.{UNMEASURED}*"]
+    return block
 
 
 def _identifying(mart: Mart, entity: str) -> Entity | None:
     """The entity, where each row of the mart is another one of it."""
-    found = (e for e in mart.entities if e.name == entity and e.role in ("primary", "unique"))
+    found = (e for e in mart.entities if e.name == entity and e.role in IDENTIFYING)
     return next(found, None)
-
-
-def _is_one(ours: Entity, near: Mart, start: Mart) -> bool:
-    return near is start and ours.role in ("primary", "unique")
 
 
 def _condition(near: Mart, ours: Entity, far: Mart, theirs: Entity) -> str | None:
@@ -159,5 +160,3 @@ def share_tests(mart: Mart) -> list[Block]:
         for metric in mart.metrics
         if metric.format.startswith("percent")
     ]
-
-

@@ -7,7 +7,7 @@ entities and measures from models/semantic.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.errors import HealthError
@@ -16,6 +16,8 @@ from orchestration.publish.serving import PERSONAL
 
 EXPOSURE = "looker"
 ACRONYMS = {"id": "ID", "ltv": "LTV", "rfm": "RFM", "sku": "SKU"}
+# Roles of an entity of which each row is another one.
+IDENTIFYING = ("primary", "unique")
 # What MetricFlow calls an aggregation -> what LookML does.
 AGGREGATIONS = {
     "sum": "sum",
@@ -80,7 +82,8 @@ class Mart:
     entities: tuple[Entity, ...] = ()
     metrics: tuple[Metric, ...] = ()
     last_day: LastDay | None = None
-    foreign_columns: frozenset[str] = field(default_factory=frozenset)
+    # Columns that another mart shows better: keys of what it is about.
+    hidden: frozenset[str] = frozenset()
 
 
 def in_words(name: str) -> str:
@@ -102,7 +105,9 @@ def read_layer(manifest: Mapping[str, Any], catalogue: Catalogue) -> list[Mart]:
     """
     exposures = {e["name"]: e for e in manifest["exposures"].values()}
     if EXPOSURE not in exposures:
-        raise HealthError(f"models/exposures.yml has no exposure '{EXPOSURE}' that names the marts.")
+        raise HealthError(
+            f"models/exposures.yml has no exposure '{EXPOSURE}' that names the marts."
+        )
     semantics = {
         next(iter(s["depends_on"]["nodes"])): s for s in manifest["semantic_models"].values()
     }
@@ -111,7 +116,7 @@ def read_layer(manifest: Mapping[str, Any], catalogue: Catalogue) -> list[Mart]:
     for unique_id in exposures[EXPOSURE]["depends_on"]["nodes"]:
         node, semantic = manifest["nodes"][unique_id], semantics.get(unique_id, {})
         marts.append(_mart(manifest, node, semantic, metrics, catalogue))
-    return sorted(marts, key=lambda mart: mart.name)
+    return sorted((_with_hidden(m, marts) for m in marts), key=lambda mart: mart.name)
 
 
 def _mart(
@@ -142,10 +147,13 @@ def _mart(
         entities=entities,
         metrics=tuple(m for s in measured for m in metrics.get(s["name"], ())),
         last_day=_last_day(semantic),
-        foreign_columns=frozenset(
-            e.expr for e in entities if e.role == "foreign" and e.expr in names
-        ),
     )
+
+
+def _with_hidden(mart: Mart, marts: Iterable[Mart]) -> Mart:
+    joined = {e.name for other in marts for e in other.entities if e.role in IDENTIFYING}
+    foreign = {e.expr for e in mart.entities if e.role == "foreign" and e.name in joined}
+    return replace(mart, hidden=frozenset(foreign & {c.name for c in mart.columns}))
 
 
 def _columns(node: Mapping[str, Any], types: Mapping[str, str]) -> tuple[Column, ...]:
@@ -248,12 +256,13 @@ def _simple(node: Mapping[str, Any], measure: Mapping[str, Any]) -> Metric:
 
 
 def _ratio(node: Mapping[str, Any], homes: Mapping[str, str]) -> tuple[str, Metric]:
-    parts = [(node["type_params"].get(end) or {}).get("name") for end in ("numerator", "denominator")]
-    if node["type"] != "ratio" or not all(part in homes for part in parts):
+    parts = node["type_params"]
+    over, under = (str((parts.get(end) or {}).get("name")) for end in ("numerator", "denominator"))
+    if node["type"] != "ratio" or not {over, under} <= homes.keys():
         raise HealthError(
             f"The metric {node['name']} is neither simple nor a ratio of simple ones, which is all "
             "that LookML is made of here."
         )
-    if homes[parts[0]] != homes[parts[1]]:
+    if homes[over] != homes[under]:
         raise HealthError(f"Both parts of the metric {node['name']} must be of one semantic model.")
-    return homes[parts[0]], Metric(**_words(node), ratio=(parts[0], parts[1]))
+    return homes[over], Metric(**_words(node), ratio=(over, under))

@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestration.publish.lookml.source import Item
 
 FIELD_KEYS = ("dimension", "dimension_group", "measure", "filter", "parameter")
-TIMEFRAMES = (
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of LookML for one thing."""
+    return frozenset(text.split())
+
+
+TIMEFRAMES = words(
     "raw time time_of_day hour hour_of_day minute second millisecond microsecond date week "
     "day_of_week day_of_week_index day_of_month day_of_year week_of_year month month_num "
     "month_name fiscal_month_num fiscal_quarter fiscal_quarter_of_year fiscal_year quarter "
     "quarter_of_year year yesno"
-).split()
-INTERVALS = "second minute hour day week month quarter year".split()
+)
+INTERVALS = words("second minute hour day week month quarter year")
 _TIMEFRAME = re.compile(r"(hour|minute|second|millisecond)\d+")
 _CONSTANT = re.compile(r"@\{(\w+)\}")
 
@@ -72,9 +80,7 @@ def read_project(files: list[Item]) -> Project:
         _add(project, project.constants, constant, constant.text("value"), "The constant")
     for item in project.top("view"):
         view = View(item, _table(project, item))
-        if not item.name.startswith("+") and _add(
-            project, project.views, item, view, "The view"
-        ):
+        if not item.name.startswith("+") and _add(project, project.views, item, view, "The view"):
             _read_fields(project, view, item)
     for item in project.top("view"):
         _inherit(project, item)
@@ -88,7 +94,7 @@ def read_project(files: list[Item]) -> Project:
     return project
 
 
-def _add(project: Project, known: dict[str, object] | dict, item: Item, value: object, what: str) -> bool:  # type: ignore[type-arg]
+def _add(project: Project, known: dict[str, Any], item: Item, value: Any, what: str) -> bool:
     if item.name in known:
         project.faults.append(f"{item.place}: {what} {item.name} is there twice.")
         return False

@@ -103,7 +103,9 @@ def _model() -> Block:
 
 
 def _text(block: Block) -> str:
-    return HEADER + str(lkml.dump(block)).strip() + "\n"
+    text = str(lkml.dump(block)).strip()
+    # The one string that lkml does not know to be one.
+    return HEADER + text.replace(f"project_name: {PROJECT}", f'project_name: "{PROJECT}"') + "\n"
 
 
 def _ours(folder: Path) -> list[Path]:
@@ -118,5 +120,3 @@ def _refuse_what_is_not_ours(texts: Mapping[str, str], folder: Path) -> None:
             f"{foreign[0]} was not made by `health publish --lookml` and would be overwritten: "
             "choose another folder, or remove it."
         )
-
-

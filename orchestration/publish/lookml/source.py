@@ -20,7 +20,9 @@ _STARTERS = (
     "parameter|primary_key|relationship|set|tags|timeframes|type|value_format|value_format_name|"
     "view|view_label|" + "|".join(EXPR_BLOCK_KEYS)
 )
-_EXPRESSION = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(EXPR_BLOCK_KEYS, key=len, reverse=True))})\s*:")
+_EXPRESSION = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(sorted(EXPR_BLOCK_KEYS, key=len, reverse=True))})\s*:"
+)
 _SKIPPED = re.compile(r'#[^\n]*|"(?:[^"\\]|\\.)*"')
 _NEW_LINE_OF_LOOKML = re.compile(rf"\n\s*(?:{_STARTERS})\s*:(?!:)")
 

@@ -11,6 +11,7 @@ from orchestration.publish.lookml.layer import Column, Mart, Metric, in_words
 DATE_FRAMES = ("raw", "date", "week", "month", "quarter", "year")
 TIME_FRAMES = ("raw", "time", "date", "week", "month", "quarter", "year")
 DETAIL = "detail"
+UNMEASURED = "unmeasured"
 ROW_KEY = "row_key"
 DRILLED = 8
 BETTER = {"up": " Higher is better.", "down": " Lower is better."}
@@ -67,8 +68,26 @@ def view_of(mart: Mart) -> Block:
         "dimensions": [*_row_key(mart), *fields],
         "dimension_groups": groups,
         "measures": [_count(mart), *(_measure(mart, m) for m in mart.metrics)],
-        "sets": [{"name": DETAIL, "fields": detail(mart)}],
+        "sets": [{"name": DETAIL, "fields": detail(mart)}, *_unmeasured(mart)],
     }
+
+
+def _unmeasured(mart: Mart) -> list[Block]:
+    """All fields but measures: what other explores take of rows that are not added up."""
+    if not mart.last_day:
+        return []
+    groups = group_names(mart)
+    frames = {c.name: DATE_FRAMES if c.kind == "date" else TIME_FRAMES for c in mart.columns}
+    fields = [
+        name
+        for column in mart.columns
+        for name in (
+            [f"{groups[column.name]}_{frame}" for frame in frames[column.name]]
+            if column.name in groups
+            else [column.name]
+        )
+    ]
+    return [{"name": UNMEASURED, "fields": fields}]
 
 
 def _row_key(mart: Mart) -> list[Block]:
@@ -91,7 +110,7 @@ def _dimension(mart: Mart, column: Column) -> Block:
     block: Block = {"name": column.name}
     if mart.key == (column.name,):
         block["primary_key"] = "yes"
-    if column.name in mart.foreign_columns:
+    if column.name in mart.hidden:
         block["hidden"] = "yes"
     block |= {"type": column.kind, "label": in_words(column.name)}
     return block | {"description": column.description, "sql": f"${{TABLE}}.{column.name}"}
@@ -148,6 +167,6 @@ def _aggregated(mart: Mart, metric: Metric) -> str:
 
 def detail(mart: Mart) -> list[str]:
     """What a drill shows of a row: its key and day first, then what describes it."""
-    shown = [c for c in mart.columns if c.name not in mart.foreign_columns]
+    shown = [c for c in mart.columns if c.name not in mart.hidden]
     in_turn = sorted(shown, key=lambda c: (c.name not in mart.key, c.kind not in ("date",)))
     return [field_of(mart, c.name, "date") for c in in_turn][:DRILLED]
