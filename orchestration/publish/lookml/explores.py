@@ -16,14 +16,20 @@ def explore_of(mart: Mart, marts: Sequence[Mart]) -> Block:
     rows are never multiplied."""
     block: Block = {"name": mart.name, "label": mart.label, "description": mart.description}
     block["group_label"] = "Customer health"
-    if any(c.name == "shop_id" for c in mart.columns):
-        # Amounts are in the currency of the shop: the choice of one stands in everybody's way.
-        block["always_filter"] = {"filters": [{f"{mart.name}.shop_id": ""}]}
+    # Amounts are in the currency of the shop: the choice of one stands in everybody's way.
+    if shops := _any_shop(mart):
+        block["always_filter"] = shops
     if mart.last_day:
         block["sql_always_where"] = last_day_sql(mart)
     if joins := _joins(mart, marts):
         block["joins"] = joins
     return block
+
+
+def _any_shop(mart: Mart) -> Block:
+    """A filter that is there and lets every shop through."""
+    has_shop = any(c.name == "shop_id" for c in mart.columns)
+    return {"filters": [{f"{mart.name}.shop_id": ""}]} if has_shop else {}
 
 
 def _joins(mart: Mart, marts: Sequence[Mart]) -> list[Block]:
@@ -123,6 +129,7 @@ def key_test(mart: Mart) -> Block:
             {"name": "key", "field": f"{mart.name}.{_key_field(mart, key)}"},
             {"name": "count", "field": counted},
         ],
+        **_any_shop(mart),
         "sorts": [{counted: "desc"}],
         "limit": "1",
     }
@@ -145,6 +152,7 @@ def share_tests(mart: Mart) -> list[Block]:
             "explore_source": {
                 "name": mart.name,
                 "columns": [{"name": metric.name, "field": f"{mart.name}.{metric.name}"}],
+                **_any_shop(mart),
             },
             "asserts": [
                 {
