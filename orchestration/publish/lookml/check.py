@@ -21,10 +21,10 @@ from orchestration.publish.lookml.names import (
     words,
 )
 from orchestration.publish.lookml.references import (
-    constant_faults,
     expression_faults,
     key_faults,
     list_faults,
+    name_faults,
     view_faults,
 )
 from orchestration.publish.lookml.source import Item, read_folder
@@ -55,13 +55,13 @@ def check(folder: Path, catalogue: Catalogue) -> list[str]:
     if faults:
         return faults
     project = read_project(files)
-    found = [*project.faults, *constant_faults(project)]
+    found = [*project.faults, *name_faults(project, catalogue)]
     for view in project.views.values():
         found += _view(project, view, catalogue)
     for explore in project.explores.values():
-        found += _explore(project, explore, catalogue)
+        found += _explore(project, explore)
     for test in project.top("test"):
-        found += _test(project, test, catalogue)
+        found += _test(project, test)
     found += _model(project)
     found += _words(project)
     return sorted(dict.fromkeys(found), key=_order)
@@ -99,7 +99,7 @@ def _field(part: Item) -> Iterator[str]:
         yield f"{where.place}: '{kind}' is no type of a dimension ({part.name})."
 
 
-def _explore(project: Project, explore: Item, catalogue: Catalogue) -> Iterator[str]:
+def _explore(project: Project, explore: Item) -> Iterator[str]:
     scope, base = project.scope(explore), explore.name
     if seen_view(explore) not in project.views:
         yield f"{explore.place}: There is no view {seen_view(explore)} for the explore {base}."
@@ -112,7 +112,7 @@ def _explore(project: Project, explore: Item, catalogue: Catalogue) -> Iterator[
     for part in explore.items:
         inner = part.walk() if part.key in ("join", "sql_always_where", "sql_always_having") else ()
         for item in inner:
-            yield from expression_faults(project, item, _seen(scope), base, catalogue)
+            yield from expression_faults(project, item, _seen(scope), base)
         for item in part.walk():
             if item.key == "filters":
                 yield from key_faults(project, item, scope, base)
@@ -140,7 +140,7 @@ def _join(project: Project, join: Item) -> Iterator[str]:
         yield f"{join.place}: The join {join.name} does not say on what."
 
 
-def _test(project: Project, test: Item, catalogue: Catalogue) -> Iterator[str]:
+def _test(project: Project, test: Item) -> Iterator[str]:
     source = test.one("explore_source")
     explore = project.explores.get(source.name) if source else None
     if source is None or explore is None:
@@ -153,11 +153,11 @@ def _test(project: Project, test: Item, catalogue: Catalogue) -> Iterator[str]:
     for item in test.walk():
         if item.key == "field":
             asked = Item("", item.file, item.line, value=f"${{{item.value}}}")
-            yield from expression_faults(project, asked, _seen(scope), explore.name, catalogue)
+            yield from expression_faults(project, asked, _seen(scope), explore.name)
         elif item.key in ("filters", "sorts"):
             yield from key_faults(project, item, scope, explore.name)
         else:
-            yield from expression_faults(project, item, _seen(scope), explore.name, catalogue)
+            yield from expression_faults(project, item, _seen(scope), explore.name)
 
 
 def _model(project: Project) -> Iterator[str]:

@@ -19,13 +19,15 @@ _CONSTANT = re.compile(r"@\{(\w+)\}")
 Scope = Mapping[str, str]
 
 
-def constant_faults(project: Project) -> Iterator[str]:
-    """Constants that are used and not defined."""
-    for file in project.files:
-        for item in file.walk():
-            for name in _CONSTANT.findall(item.value):
-                if name not in project.constants:
-                    yield f"{item.place}: There is no constant {name} in the project's manifest."
+def name_faults(project: Project, catalogue: Catalogue) -> Iterator[str]:
+    """Constants that are used and not defined, and tables of queries that are not there."""
+    for item in (item for file in project.files for item in file.walk()):
+        for name in _CONSTANT.findall(item.value):
+            if name not in project.constants:
+                yield f"{item.place}: There is no constant {name} in the project's manifest."
+        for schema, relation in _RELATION.findall(project.expanded(item.value)):
+            if schema == SCHEMA and relation not in catalogue:
+                yield f"{item.place}: There is no table {schema}.{relation}."
 
 
 def view_faults(project: Project, view: View, catalogue: Catalogue) -> Iterator[str]:
@@ -37,7 +39,7 @@ def view_faults(project: Project, view: View, catalogue: Catalogue) -> Iterator[
         yield f"{where.place}: There is no table {view.table} for the view {name}."
     for part in view.item.all(*FIELD_KEYS):
         for item in part.walk():
-            yield from expression_faults(project, item, {name: name}, name, catalogue)
+            yield from expression_faults(project, item, {name: name}, name)
             if columns is not None:
                 yield from _column_faults(item, columns, view)
         yield from _silent_column(part, columns, view)
@@ -72,9 +74,7 @@ def _silent_column(part: Item, columns: Mapping[str, str] | None, view: View) ->
         yield f"{part.place}: {view.table} has no column {part.name}, and the dimension no sql."
 
 
-def expression_faults(
-    project: Project, item: Item, scope: Scope, base: str, catalogue: Catalogue
-) -> Iterator[str]:
+def expression_faults(project: Project, item: Item, scope: Scope, base: str) -> Iterator[str]:
     """What an expression names and is not there; views outside the scope are of no use in it.
 
     In a view the scope is its own name, and other views have but to exist: which explore joins
@@ -87,9 +87,6 @@ def expression_faults(
     for view, field, condition_view, condition_field in _LIQUID.findall(item.value):
         named = f"{view}.{field}" if view else f"{condition_view or base}.{condition_field}"
         yield from _reference_fault(project, item, named, scope, base, within_a_view)
-    for schema, relation in _RELATION.findall(project.expanded(item.value)):
-        if schema == SCHEMA and relation not in catalogue:
-            yield f"{item.place}: There is no table {schema}.{relation}."
 
 
 def _reference_fault(
