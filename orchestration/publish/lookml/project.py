@@ -36,9 +36,9 @@ def publish_lookml(warehouse: Path, folder: Path) -> list[Path]:
     when the marts have not been built and when our own check finds a fault; the folder is then as
     it was.
     """
-    manifest = json.loads(ensure_manifest().read_text())
     with connect(warehouse, read_only=True) as connection:
         catalogue = read_catalogue(connection)
+    manifest = json.loads(ensure_manifest().read_text())
     texts = project_files(manifest, catalogue)
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
