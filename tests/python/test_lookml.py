@@ -15,7 +15,7 @@ import pytest
 from conftest import require, run_health
 from lookml_sql import LookML, branches
 from metric_engine import Metrics
-from npm_package import unpacked
+from npm import archive, member
 
 from orchestration.errors import HealthError
 from orchestration.publish.lookml import project
@@ -28,6 +28,9 @@ from orchestration.transform.build import target_path
 
 PARSER = "lookml-parser@7.1.3"
 PARSER_SHA256 = "b820239da099ff2a0a75f7dc67d23e4a9f7658a593048415eeba693d0e41619d"
+PARSER_FILES = (
+    "lib/parse/index.js", "lib/parse/parser.generated.js", "lib/common/encode-property.js",
+)  # fmt: skip
 PARSE = """
 const parse = require(process.argv[1]);
 const texts = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -95,11 +98,14 @@ def test_a_column_that_postgres_has_not_is_found(made: Path, catalogue: Catalogu
 
 def test_another_parser_takes_every_file(made: Path, tmp_path: Path) -> None:
     require(shutil.which("node") is not None, "there is no node to run lookml-parser with")
-    parser = unpacked(PARSER, PARSER_SHA256, tmp_path) / "lib" / "parse"
+    package = archive(PARSER, PARSER_SHA256)
+    for name in PARSER_FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(member(package, name))
     texts = {p.relative_to(made).as_posix(): p.read_text() for p in made.rglob("*.lkml")}
     texts["wrong"] = "view: a { dimension: b { sql: ${TABLE}.b } }"
     done = subprocess.run(
-        ["node", "-e", PARSE, str(parser)],
+        ["node", "-e", PARSE, str(tmp_path / PARSER_FILES[0])],
         input=json.dumps(texts),
         capture_output=True,
         text=True,

@@ -185,25 +185,38 @@ def test_customers_are_not_added_up_over_days(metrics: Metrics) -> None:
 def read_by(manifest: dict[str, Any], exposure: str) -> set[str]:
     """The relations, `schema.name`, of an exposure."""
     [found] = [e for e in manifest["exposures"].values() if e["name"] == exposure]
-    nodes = [manifest["nodes"][n] for n in found["depends_on"]["nodes"]]
-    return {f"{n['schema']}.{n['alias']}" for n in nodes}
+    nodes = manifest["nodes"] | manifest["sources"]
+    read = [nodes[name] for name in found["depends_on"]["nodes"]]
+    return {f"{n['schema']}.{n.get('alias') or n['identifier']}" for n in read}
 
 
 def test_every_consumer_has_an_exposure_that_names_an_owner(manifest: dict[str, Any]) -> None:
     exposures = {e["name"]: e for e in manifest["exposures"].values()}
-    consumers = {"report", "serving_copy", "looker", "klaviyo", "shopify", "postscript", "slack"}
+    consumers = {
+        "report", "customer_page", "service_levels", "serving_copy", "looker",
+        "klaviyo", "shopify", "postscript", "slack",
+    }  # fmt: skip
     assert consumers <= exposures.keys()
     for exposure in exposures.values():
         assert exposure["owner"]["name"], exposure["name"]
         assert exposure["description"], exposure["name"]
 
 
-def test_the_report_depends_on_what_its_queries_read(manifest: dict[str, Any]) -> None:
-    texts = [path.read_text() for path in (ROOT / "dashboards").glob("*.sql")]
-    read = {
-        name for t in texts for name in re.findall(r"(?:from|join) ((?:marts|activation)\.\w+)", t)
-    }
-    assert read_by(manifest, "report") == read
+@pytest.mark.parametrize(
+    ("exposure", "queries", "but"),
+    [
+        ("report", "*.sql", "service_levels.sql"),
+        ("customer_page", "customer/*.sql", ""),
+        ("service_levels", "service_levels.sql", ""),
+    ],
+)
+def test_a_page_depends_on_what_its_queries_read(
+    manifest: dict[str, Any], exposure: str, queries: str, but: str
+) -> None:
+    paths = [path for path in (ROOT / "dashboards").glob(queries) if path.name != but]
+    relation = re.compile(r"(?:from|join) ((?:marts|history|activation)\.\w+)")
+    read = {name for path in paths for name in relation.findall(path.read_text())}
+    assert read_by(manifest, exposure) == read
 
 
 def test_the_serving_copy_depends_on_every_mart(manifest: dict[str, Any]) -> None:
