@@ -419,8 +419,18 @@ def publish(
     out: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
         "data/report.html"
     ),
+    lookml: Annotated[
+        Path | None,
+        typer.Option(help="Write the LookML project into this folder, and nothing else."),
+    ] = None,
 ) -> None:
     """Write the report, and the copy of the marts that readers open."""
+    if lookml:
+        from orchestration.publish.lookml.project import publish_lookml
+
+        files = publish_lookml(settings().warehouse_path, lookml)
+        console.print(f"{lookml}: {len(files)} files", highlight=False, soft_wrap=True)
+        return
     from orchestration.publish.report import write_report
     from orchestration.publish.serving import publish_serving
 

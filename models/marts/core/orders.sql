@@ -2,13 +2,14 @@ with orders as (
     select * from {{ ref('int_orders') }}
 ),
 
-refunds as (
+undone as (
     select
         shop_id,
         order_id,
-        sum(amount) as refunded_amount
+        sum(case when component = 'refunds' then amount else 0 end) as refunded_amount,
+        max(case when component = 'returns' then 1 else 0 end) = 1 as has_return
     from {{ ref('int_order_events') }}
-    where component = 'refunds'
+    where component in ('refunds', 'returns')
     group by shop_id, order_id
 ),
 
@@ -26,10 +27,11 @@ final as (
         orders.is_resend,
         orders.can_count and orders.cancelled_date is null as is_counted,
         cast(orders.order_value as decimal(18, 2)) as order_value,
-        cast(coalesce(refunds.refunded_amount, 0) as decimal(18, 2)) as refunded_amount,
-        cast(orders.order_value - coalesce(refunds.refunded_amount, 0) as decimal(18, 2))
+        cast(coalesce(undone.refunded_amount, 0) as decimal(18, 2)) as refunded_amount,
+        cast(orders.order_value - coalesce(undone.refunded_amount, 0) as decimal(18, 2))
             as net_value,
         cast(orders.total_amount as decimal(18, 2)) as total_amount,
+        coalesce(undone.has_return, false) as has_return,
         orders.item_count,
         orders.has_accepted_addon,
         orders.currency_code,
@@ -39,8 +41,8 @@ final as (
         orders.source_name,
         orders.acquisition_source
     from orders
-    left join refunds
-        on orders.shop_id = refunds.shop_id and orders.order_id = refunds.order_id
+    left join undone
+        on orders.shop_id = undone.shop_id and orders.order_id = undone.order_id
 )
 
 select * from final
