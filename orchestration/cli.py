@@ -424,13 +424,14 @@ def publish(
         typer.Option(help="Write the LookML project into this folder, and nothing else."),
     ] = None,
 ) -> None:
-    """Write the report, and the copy of the marts that readers open."""
+    """Write the report, and the marts for readers: a file, and Postgres when it is configured."""
     if lookml:
         from orchestration.publish.lookml.project import publish_lookml
 
         files = publish_lookml(settings().warehouse_path, lookml)
         console.print(f"{lookml}: {len(files)} files", highlight=False, soft_wrap=True)
         return
+    from orchestration.publish.postgres_run import publish_configured, render
     from orchestration.publish.report import write_report
     from orchestration.publish.serving import publish_serving
 
@@ -438,6 +439,8 @@ def publish(
     console.print(str(page), highlight=False, soft_wrap=True)
     copy = publish_serving(settings().warehouse_path, settings().serving_path)
     console.print(str(copy), highlight=False, soft_wrap=True)
+    if published := publish_configured(settings(), console):
+        console.print(render(published))
 
 
 @app.command()

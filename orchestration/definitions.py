@@ -11,7 +11,7 @@ from orchestration.extract.assets import make_landing_assets
 from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
-from orchestration.publish.assets import make_serving_asset
+from orchestration.publish.assets import make_postgres_assets, make_serving_asset
 from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
@@ -31,7 +31,10 @@ def define() -> Definitions:
 
     landing = make_landing_assets(manifest["sources"])
     unpartitioned, scored = make_dbt_assets(manifest, manifest_path.parent, partitions)
-    serving = make_serving_asset(unpartitioned, scored, partitions)
+    serving = [
+        make_serving_asset(unpartitioned, scored, partitions),
+        *make_postgres_assets(partitions),
+    ]
     guards = [s.key for models in (unpartitioned, scored) for s in models.check_specs if s.blocking]
     pushes = make_push_assets(guards)
 
@@ -39,7 +42,7 @@ def define() -> Definitions:
     land_webhooks = make_landing_job()
     fresh = (
         a.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=DAILY))
-        for a in (scored, serving)
+        for a in (scored, *serving)
     )
     return Definitions(
         assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],

@@ -162,6 +162,16 @@ class Settings(BaseSettings):
         ge=1,
         description="Customers times days that one run may score at once; more is split by days.",
     )
+    postgres_url: SecretStr | None = Field(
+        default=None,
+        description="Where the marts are published to as well: postgresql://user:password@host/db.",
+    )
+    postgres_reader: str = Field(
+        default="health_reader", min_length=1, description="The role that may read them there."
+    )
+    postgres_days: int = Field(
+        default=35, ge=1, description="How many scored days of each shop the marts have there."
+    )
     connections: dict[str, SecretStr] = Field(
         default_factory=_connection_variables,
         description="The variables of DESTINATIONS that are set, by name.",
@@ -201,12 +211,18 @@ class Settings(BaseSettings):
             )
         return shops
 
+    @field_validator("postgres_url", mode="before")
+    @classmethod
+    def _none_when_empty(cls, value: Any) -> Any:
+        return value or None
+
     @field_validator(
         "first_day",
         "catch_up_days",
         "push_enabled",
         "push_most_changed",
         "push_stale_days",
+        "postgres_days",
         mode="wrap",
     )
     @classmethod
@@ -219,6 +235,7 @@ class Settings(BaseSettings):
             "push_enabled": "1 or 0",
             "push_most_changed": "a share between 0 and 1, such as 0.2",
             "push_stale_days": "a whole number of days, 0 or more",
+            "postgres_days": "a whole number of days, 1 or more",
         }
         try:
             return parse(value)

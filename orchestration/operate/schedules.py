@@ -44,10 +44,10 @@ def schedule_name(zone: str) -> str:
 
 
 def make_jobs(
-    scored: AssetsDefinition, serving: AssetsDefinition
+    scored: AssetsDefinition, serving: Sequence[AssetsDefinition]
 ) -> dict[str, UnresolvedAssetJobDefinition]:
     """The jobs, by name; `scored` are the models that have a partition a day,
-    `serving` the copy of them that readers open."""
+    `serving` what readers open."""
     jobs = [
         define_asset_job(
             REFRESH,
@@ -57,7 +57,7 @@ def make_jobs(
         ),
         define_asset_job(
             REPLAY,
-            selection=AssetSelection.assets(scored, serving),
+            selection=AssetSelection.assets(scored, *serving),
             description="Score days again as they were known then; a range is one dbt build.",
         ),
         define_asset_job(

@@ -1,4 +1,4 @@
-"""The copy for readers as a Dagster asset: made anew when the checks of all scores have passed."""
+"""What readers open as Dagster assets: made anew when the checks of all scores have passed."""
 
 # No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
 from time import perf_counter
@@ -20,12 +20,14 @@ from dagster import (
 
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.operate.verdicts import unpassed
+from orchestration.publish.postgres_run import publish_configured
 from orchestration.publish.serving import SCHEMAS, copy_marts, held_back
 from orchestration.settings import settings
 from orchestration.transform.assets import OWNERS, POOL
 
 GROUP = "publish"
 SERVING = AssetKey(["serving", "customer_health"])
+POSTGRES = AssetKey(["serving", "postgres"])
 
 
 def blocking(models: AssetsDefinition) -> list[AssetCheckKey]:
@@ -85,3 +87,43 @@ def make_serving_asset(
         )
 
     return serving
+
+
+def make_postgres_assets(partitions: DailyPartitionsDefinition) -> list[AssetsDefinition]:
+    """The marts in Postgres, after the copy; none where `HEALTH_POSTGRES_URL` is not set."""
+    if settings().postgres_url is None:
+        return []
+    spec = AssetSpec(
+        POSTGRES,
+        deps=[SERVING],
+        group_name=GROUP,
+        description=(
+            "The marts in Postgres, for BI servers: what the copy has, in one transaction. Readers "
+            "see all of it or what was there before."
+        ),
+        kinds={"postgres"},
+        owners=OWNERS,
+        tags={"subject": "serving"},
+        partitions_def=partitions,
+    )
+
+    @multi_asset(specs=[spec], backfill_policy=BackfillPolicy.single_run(), pool=POOL)
+    def postgres() -> MaterializeResult[Any]:
+        started = perf_counter()
+        with told_in_a_sentence():
+            published = publish_configured(settings())
+        if published is None:
+            raise Failure(description="HEALTH_POSTGRES_URL is not set.", allow_retries=False)
+        return MaterializeResult(
+            metadata={
+                "rows": sum(table.rows for table in published.tables),
+                "written": sum(table.inserted for table in published.tables),
+                "removed": sum(table.deleted for table in published.tables),
+                "tables": len(published.tables),
+                "left out": ", ".join(published.left_out) or "nothing",
+                "no mart any more": ", ".join(published.gone) or "none",
+                "seconds": round(perf_counter() - started, 3),
+            }
+        )
+
+    return [postgres]
