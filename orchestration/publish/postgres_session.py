@@ -150,7 +150,7 @@ def _message(error: dbapi.Error) -> str:
     text = str(error)
     found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.*)", text, re.DOTALL)
     text = found.group(1) if found else text.partition("[libpq]")[2] or text
-    lines = (line.strip(" .") for line in re.sub(r"[;.]? *SQLSTATE: .*", "", text).splitlines())
+    lines = (line.strip(" .\t") for line in re.sub(r"[;.]? *SQLSTATE: .*", "", text).splitlines())
     noise = ("HINT:", "CONTEXT:", "Query was:", "LINE ", "^", "Is the server running", "SQLSTATE:")
     kept = [line.removeprefix("DETAIL:").strip() for line in lines if not line.startswith(noise)]
     return "; ".join(part.rstrip(" .;") for part in kept if part.rstrip(" .;"))
