@@ -106,7 +106,7 @@ def postgres(session):
     judge(asked(session.rows))
     session.rollback()
 
-def until_stopped(once):
+def until_stopped(once, number):
     started.wait()
     while True:
         # Once more after the end: the last state has to be seen by everybody.
@@ -115,17 +115,17 @@ def until_stopped(once):
         if last:
             return
         # A reader's time to think, or the readers would take the machine from the publisher.
-        pause.wait(0.1)
+        pause.wait(0.7 + number / 25)
 
 def read(number):
     try:
         if kind == "file":
             alias = f"{{stop}}-{{os.getpid()}}-{{number}}"
             os.symlink(os.path.dirname(where), alias)
-            until_stopped(lambda: file(alias))
+            until_stopped(lambda: file(alias), number)
         else:
             with opened(SecretStr(where)) as session:
-                until_stopped(lambda: postgres(session))
+                until_stopped(lambda: postgres(session), number)
     except BaseException as error:
         wrong.append(repr(error))
         started.abort()
