@@ -32,7 +32,11 @@ from orchestration.settings import Settings, settings
 
 READER = "health_reader"
 DAY = date(2026, 10, 31)
-KEYS = {"customers": ("customer_key",), "history": ("customer_key", "as_of_date")}
+KEYS = {
+    "customers": ("customer_key",),
+    "history": ("customer_key", "as_of_date"),
+    "scored_days": ("shop_id", "as_of_date"),
+}
 
 
 @pytest.fixture(scope="module")
