@@ -41,6 +41,7 @@ READING_ORDER = (
     "docs/operations.md",
     "docs/push.md",
     "docs/bi.md",
+    "docs/postgres.md",
     "docs/reliability.md",
     "docs/real-data.md",
     "benchmarks/README.md",
