@@ -20,8 +20,17 @@ import test_console_browser
 from conftest import HEALTH, ROOT, run_health
 from console_helpers import Reader
 from playwright.sync_api import Page, expect
-from push_warehouse import confirmed, query
-from test_console_browser import FINISHED, LAUNCH, PATIENCE, REPOSITORY, Console, eventually
+from push_warehouse import query
+from test_console_browser import (
+    FINISHED,
+    LAUNCH,
+    PATIENCE,
+    REPOSITORY,
+    Console,
+    eventually,
+    held_objects,
+    opening,
+)
 
 from orchestration.operate import days
 from orchestration.sandbox.server import Sandbox
@@ -371,9 +380,9 @@ def test_two_replays_and_a_push_at_once_take_turns(
         assert [text for text in told(shop, run) if re.search(r"\block\b|is held by", text)] == []
     # All were there at once, and no step of one ran beside a step of another.
     assert max(r["creationTime"] for r in done) < min(r["endTime"] for r in done)
-    steps = sorted((s["startTime"], s["endTime"], r["runId"]) for r in done for s in r["stepStats"])
+    steps = sorted((s["startTime"], s["endTime"], r["runId"]) for r in done for s in opening(r))
     assert [(a, b) for a, b in pairwise(steps) if b[0] < a[1]] == []
-    assert confirmed(shop.warehouse).keys() == sandbox.records().keys() != set()
+    assert held_objects(shop.warehouse) == sandbox.records().keys() != set()
 
 
 def test_a_range_that_failed_is_taken_up_from_its_page(

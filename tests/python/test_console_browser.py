@@ -20,7 +20,7 @@ import httpx
 import pytest
 from conftest import HEALTH, ROOT, require
 from playwright.sync_api import Page, ViewportSize, sync_playwright
-from push_warehouse import confirmed, query
+from push_warehouse import Key, confirmed, query
 
 from orchestration.operate import days
 from orchestration.sandbox.server import Sandbox, Urls, running
@@ -93,6 +93,16 @@ def members(session: int) -> dict[int, str]:
         except ProcessLookupError:
             continue
     return found
+
+
+def held_objects(warehouse: Path) -> set[Key]:
+    """What the ledger says that destinations hold; a message to Slack is said, not held."""
+    return {key for key in confirmed(warehouse) if key[0] != "slack"}
+
+
+def opening(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a run that open the warehouse: all but the look at the kill switch."""
+    return [step for step in run["stepStats"] if not step["stepKey"].endswith("push_is_on")]
 
 
 class Console:
@@ -227,8 +237,8 @@ def test_two_runs_at_once_take_turns_and_many_days_are_one_build(
     [many_days] = console.runs_of(backfill)
     # Both were there at once, and no step of one ran beside a step of the other.
     assert max(r["creationTime"] for r in done) < min(r["endTime"] for r in done)
-    steps = sorted((s["startTime"], s["endTime"]) for r in done for s in r["stepStats"])
-    assert len(steps) == 8
+    steps = sorted((s["startTime"], s["endTime"]) for r in done for s in opening(r))
+    assert len(steps) == 10
     assert [(a, b) for a, b in pairwise(steps) if b[0] < a[1]] == []
     # All the days were one call of dbt.
     folders = (dagster_target(console.warehouse) / "runs").glob(f"*-{many_days['runId'][:8]}*")
@@ -240,8 +250,8 @@ def test_two_runs_at_once_take_turns_and_many_days_are_one_build(
     )
     assert scored == [(DAYS,)]
     # The day's push was switched on, its checks had passed, and the vendors took it.
-    assert {destination for destination, _, _ in sandbox.records()} == {"klaviyo", "shopify"}
-    assert confirmed(console.warehouse).keys() == sandbox.records().keys()
+    assert {destination for destination, _, _ in sandbox.records()} >= {"klaviyo", "shopify"}
+    assert held_objects(console.warehouse) == sandbox.records().keys()
 
 
 def chromium() -> str | None:

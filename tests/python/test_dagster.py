@@ -750,10 +750,12 @@ def test_whatever_opens_the_file_waits_for_its_turn(defs: dg.Definitions) -> Non
         node.name: node.definition.pool
         for node in defs.resolve_job_def("daily_refresh").graph.nodes
     }
-    assert steps == dict.fromkeys(
-        ["landing", "unpartitioned", "scored", "serving", "push__klaviyo", "push__shopify"],
-        transform.POOL,
-    )
+    pushes = [f"push__{destination}" for destination in VENDORS]
+    assert steps == {
+        **dict.fromkeys(["landing", "unpartitioned", "scored", "serving", *pushes], transform.POOL),
+        # It reads the switch, which is a file of its own.
+        "activation__ledger_push_is_on": None,
+    }
 
 
 def test_the_groups_tell_the_story_from_left_to_right(graph: Any) -> None:
