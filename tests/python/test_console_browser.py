@@ -41,7 +41,7 @@ QUIET = (
     "--no-first-run",
 )
 # Of a window that holds the graph of all groups.
-HEIGHT = 720
+HEIGHT = 900
 PICTURE = ROOT / "docs" / "img" / "dagster-assets.png"
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
 DAYS = 30
