@@ -19,8 +19,9 @@ EXPERIMENTS = (
 
 def service_levels_html(warehouse: Path) -> str:
     """The page's content, from the warehouse as it stands."""
+    query = (DASHBOARDS / "site" / "service_levels.sql").read_text(encoding="utf-8")
     with connect(warehouse, read_only=True) as connection:
-        cursor = connection.execute((DASHBOARDS / "service_levels.sql").read_text(encoding="utf-8"))
+        cursor = connection.execute(query)
         names = [column[0] for column in cursor.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     parts = []
