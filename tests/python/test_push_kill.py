@@ -230,7 +230,9 @@ def test_destinations_and_ledger_agree_after_kills(tmp_path: Path, seed: int) ->
                 killed += code == -signal.SIGKILL
                 # What was confirmed did arrive; what nobody answered for is at most one batch.
                 doubtful = in_doubt(warehouse)
-                assert len(set(doubtful.values())) <= 1, death
+                # The next run may cut it smaller: then its notes speak of a part of that batch.
+                in_all = frozenset[tuple[str, str, str]]().union(*doubtful.values())
+                assert not doubtful or in_all in doubtful.values(), death
                 records = sandbox.records()
                 for key, fields in held(confirmed(warehouse)).items():
                     if not any(key in objects for objects in doubtful.values()):

@@ -95,7 +95,8 @@ def assert_sound(sandbox: Sandbox, warehouse: Path, held_back: list[Key]) -> Non
     noted: dict[str, set[str]] = {}
     for batch, _, _, one in flying:
         noted.setdefault(batch, set()).add(one)
-    assert len({frozenset(objects) for objects in noted.values()}) <= 1
+    # The next run may cut it smaller: then its notes speak of a part of that batch.
+    assert not noted or set[str]().union(*noted.values()) in noted.values()
     records = sandbox.records()
     for key, fields in held(confirmed(warehouse)).items():
         assert key in doubtful or records[key] == fields
