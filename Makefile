@@ -33,6 +33,9 @@ test: setup ## everything that must hold: lint, types, models, behaviour
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20
 
+fuzz: setup ## the property tests with new random cases, where `make test` repeats its own
+	$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile "new cases" $$(grep -l '^from hypothesis' tests/python/test_*.py)
+
 lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,4 +65,4 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test lint format docs ui bench lock clean
+.PHONY: help setup demo test fuzz lint format docs ui bench lock clean

@@ -12,6 +12,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make test` judges a change by the same random cases every time; `make fuzz` looks for new ones.
+settings.register_profile("same cases", derandomize=True)
+settings.register_profile("new cases", print_blob=True)
+settings.load_profile("same cases")
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH = Path(sys.executable).parent / "health"

@@ -594,7 +594,8 @@ def test_what_the_fast_way_accepts_the_careful_way_reads_alike() -> None:
 CELLS = st.one_of(
     st.sampled_from(
         ["x", "5", "", '""', '"x"', '"x,y"', '"x\ny"', '"x""y"', ' "x"', '"x" ', '5" x', '"', 'x"',
-         '"x"y', "x\r", '"x\r\ny"', '"\n\n"', '"a\n""\nb"', "x,y"]
+         '"x"y', "x\r", '"x\r\ny"', '"\n\n"', '"a\n""\nb"', "x,y", ' "', ' "x', '  "', '  "x"',
+         '  "x,y"', '   "a"b', " ", "  "]
     ),
     st.text('a,"\n \r', max_size=4),
 )  # fmt: skip
@@ -608,6 +609,8 @@ def test_both_ways_split_a_csv_alike() -> None:
     @given(st.lists(CELLS, max_size=5), st.sampled_from(["\n", "\r\n"]), st.booleans())
     @example(['5" x', "x", '"x" '], "\n", True)
     @example(['"x\ny"', '"x""y"', ""], "\r\n", False)
+    @example(['  "', 'a"'], "\n", False)
+    @example(['  "'], "\n", False)
     def check(cells: list[str], end: str, ends: bool) -> None:
         nonlocal accepted
         stage_rows(load)

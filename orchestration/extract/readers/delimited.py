@@ -111,8 +111,8 @@ def _careful(load: Load, path: Path, shown: str, header: Header) -> tuple[int, i
             {_record_failure(header)} as failure,
             case
                 when contains(raw, '"') then list_transform(fields, lambda f: case
-                    when starts_with(ltrim(f, ' '), '"')
-                        then replace(regexp_extract(f, '^ *"((?:[^"]|"")*)"', 1), '""', '"')
+                    when regexp_matches(f, '^ ?"')
+                        then replace(regexp_extract(f, '^ ?"((?:[^"]|"")*)"', 1), '""', '"')
                     else f
                 end)
                 else fields
@@ -128,11 +128,15 @@ def _careful(load: Load, path: Path, shown: str, header: Header) -> tuple[int, i
 
 def _patterns(delimiter: str) -> tuple[str, str, str]:
     """Regular expressions over a line: a field; a line that ends within quotes when it starts
-    outside them; and one that ends within quotes when it starts there."""
+    outside them; and one that ends within quotes when it starts there.
+
+    As DuckDB has it: a quote opens a field at its very start or after one space; after more it is
+    text like any other.
+    """
     d = re.escape(delimiter)
     quoted_text = '(?:[^"]|"")*'
-    single = rf' *"{quoted_text}"[ \t]*|[^"{d}][^{d}]*|'
-    outside = rf'(?:(?:{single}){d})* *"{quoted_text}'
+    single = rf' ?"{quoted_text}"[ \t]*|[^" {d}][^{d}]*| [^"{d}][^{d}]*| |'
+    outside = rf'(?:(?:{single}){d})* ?"{quoted_text}'
     within = rf'{quoted_text}|{quoted_text}"[ \t]*{d}{outside}'
     return single, outside, within
 
