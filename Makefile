@@ -26,6 +26,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml requirements-uv.lock
 	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+setup-spark: setup ## Spark in .venv besides, see docs/scaling.md; Java is yours to install
+	@uv="$$(command -v uv || echo .uv/bin/uv)"; \
+	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes --compile-bytecode -r requirements-spark.lock
+
 demo: setup ## the pretend shop: extract, build, score, push to the sandbox, report
 	$(BIN)/health demo
 
@@ -60,9 +64,10 @@ bench: setup ## what it costs, against a floor measured in the same run
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	uv pip compile pyproject.toml --extra spark --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-spark.lock
 	echo 'uv==0.13.9' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-uv.lock
 
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test fuzz lint format docs ui bench lock clean
+.PHONY: help setup setup-spark demo test fuzz lint format docs ui bench lock clean

@@ -3,8 +3,7 @@
     A run that dies between the two leaves days missing, and the next run adds them. -#}
 {% macro drop_changed_activity_days() -%}
     {% if is_incremental() %}
-        delete from {{ this }}
-        where (shop_id, activity_date) in (
+        {%- set days %}
             with built as (
                 select distinct
                     shop_id,
@@ -70,7 +69,8 @@
                 shop_id,
                 activity_date
             from dated_sendings
-        )
+        {%- endset %}
+        {{ delete_rows(this, ['shop_id', 'activity_date'], days) }}
     {% else %}
         select 1
     {% endif %}

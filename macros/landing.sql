@@ -14,12 +14,18 @@
         {%- for node in nodes | sort(attribute='unique_id') -%}
             {%- set columns = [] -%}
             {%- for column in node.columns.values() -%}
-                {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
+                {%- do columns.append(landing_column(column)) -%}
             {%- endfor -%}
             {%- do run_query(
                 'create table if not exists ' ~ node.schema ~ '.' ~ node.identifier
-                ~ ' (' ~ columns | join(', ') ~ ')'
+                ~ ' (' ~ columns | join(', ') ~ ')' ~ landing_place(node)
             ) -%}
         {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- A column as the source's contract has it. -#}
+{% macro landing_column(column) -%}
+    {%- set parts = column.data_type.split(' ', 1) -%}
+    {{ return(column.name ~ ' ' ~ sql_type(parts[0]) ~ (' ' ~ parts[1] if parts[1:])) }}
 {%- endmacro %}

@@ -13,20 +13,23 @@
     {{ return(adapter.dispatch('replace_intervals_sql', 'customer_health')(arg_dict)) }}
 {%- endmacro %}
 
-{% macro default__replace_intervals_sql(arg_dict) -%}
-    {%- set target = arg_dict['target_relation'] -%}
-    {%- set arrived = arg_dict['temp_relation'] -%}
+{#- The keys of the model's intervals. -#}
+{% macro interval_keys() -%}
     {%- set keys = config.get('meta', {}).get('interval_keys', []) -%}
     {%- if keys[:1] != ['shop_id'] -%}
         {%- do exceptions.raise_compiler_error(
             "replace_intervals needs meta={'interval_keys': ['shop_id', ...]} in a model's config."
         ) -%}
     {%- endif -%}
-    {%- set types = {} -%}
-    {%- for column in adapter.get_columns_in_relation(target) -%}
-        {%- do types.update({column.name: column.data_type}) -%}
-    {%- endfor -%}
-    {%- set columns = arg_dict['dest_columns'] | map(attribute='name') | list -%}
+    {{ return(keys) }}
+{%- endmacro %}
+
+{#- What changes in the table `target` when the rows of `arrived` come: keys, `change`, the start of
+    the stored row that it is about, and the interval that is true from now on.
+
+    - `end`: the stored row ends elsewhere.      - `delete`: it goes.
+    - `copy`: it is stored a second time.        - `insert`: a row that arrived. -#}
+{% macro interval_changes(target, arrived, keys, columns, types) -%}
     {%- set payload = columns | reject('in', keys + ['valid_from', 'valid_to']) | list -%}
     {%- set marks = payload_marks(payload, types) -%}
     {%- set windows = replaced_windows() -%}
@@ -34,12 +37,6 @@
         'select coalesce(min(previous_day), ' ~ open_end() ~ '), coalesce(max(following_day), '
         ~ open_end() ~ ') from (' ~ windows ~ ') as windows'
     ).rows[0] -%}
-    {%- set changes = target.identifier ~ '__changes' -%}
-    {%- set changed_row %}
-        {{ same_row('stored', 'changes', keys) }} and stored.valid_from = changes.stored_from
-    {%- endset -%}
-
-    create or replace temporary table {{ changes }} as
     with windows as (
         {{ windows }}
     ),
@@ -165,7 +162,26 @@
     from (select * from whole where earlier_end is null) as whole
     full join inside
         on {{ same_row('whole', 'inside', keys, marks) }} and whole.valid_from = inside.valid_from
-    where whole.valid_to is distinct from inside.valid_to;
+    where whole.valid_to is distinct from inside.valid_to
+{%- endmacro %}
+
+{% macro default__replace_intervals_sql(arg_dict) -%}
+    {%- set target = arg_dict['target_relation'] -%}
+    {%- set arrived = arg_dict['temp_relation'] -%}
+    {%- set keys = interval_keys() -%}
+    {%- set types = {} -%}
+    {%- for column in adapter.get_columns_in_relation(target) -%}
+        {%- do types.update({column.name: column.data_type}) -%}
+    {%- endfor -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='name') | list -%}
+    {%- set payload = columns | reject('in', keys + ['valid_from', 'valid_to']) | list -%}
+    {%- set changes = target.identifier ~ '__changes' -%}
+    {%- set changed_row %}
+        {{ same_row('stored', 'changes', keys) }} and stored.valid_from = changes.stored_from
+    {%- endset -%}
+
+    create or replace temporary table {{ changes }} as
+    {{ interval_changes(target, arrived, keys, columns, types) }};
 
     {#- Copies first, while what they are made of is there. #}
     {%- set others = types | reject('in', keys + ['valid_from', 'valid_to']) | list %}

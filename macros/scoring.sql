@@ -1,5 +1,5 @@
 {#- Whether a rule of a scorecard or tier fires. Operators are data; see docs/scoring.md. -#}
-{% macro rule_fires(operator, threshold, value_number, value_text='cast(null as varchar)') -%}
+{% macro rule_fires(operator, threshold, value_number, value_text='cast(null as string)') -%}
     {%- set limit = 'cast(case when ' ~ value_number ~ ' is not null then ' ~ threshold
         ~ ' end as ' ~ type_double() ~ ')' -%}
     case {{ operator }}

@@ -69,7 +69,7 @@
         '{{ signal.name }}' as signal,
         {% if signal.kind == 'number' %}
         cast({{ signal.name }} as {{ type_double() }}) as value_number,
-        cast(null as varchar) as value_text
+        cast(null as string) as value_text
         {% else %}
         cast(null as {{ type_double() }}) as value_number,
         {{ signal.name }} as value_text
@@ -85,13 +85,6 @@
     {%- set sources = signal.meta.get('source', []) -%}
     {{ return([sources] if sources is string else sources) }}
 {%- endmacro %}
-
-{#- A text as a SQL literal; nothing is null. -#}
-{% macro text_literal(text) -%}
-    {%- if text -%}'{{ text | string | replace("'", "''") }}'
-    {%- else -%}cast(null as varchar){%- endif -%}
-{%- endmacro %}
-
 {#- The rules, of scorecards valid on each shop's day and of segments, that ask for a signal: one row
     per shop and signal, names with commas between them. `days` is a CTE of shop_id and as_of_date. -#}
 {% macro rules_by_signal(days) -%}

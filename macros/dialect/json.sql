@@ -26,6 +26,17 @@
         ) as item
     )
 {%- endmacro %}
+{% macro spark__unnest_json_texts(json_text_expression) -%}
+    lateral (
+        select explode(
+            case
+                when {{ json_text_expression }} like '[%'
+                    then from_json({{ json_text_expression }}, 'array<string>')
+                else array({{ json_text_expression }})
+            end
+        ) as item
+    )
+{%- endmacro %}
 
 {#- Whether a list of texts holds one of the given words, case and blanks aside. -#}
 {% macro list_has_any_word(list_expression, words) -%}
@@ -40,6 +51,17 @@
         false
     )
 {%- endmacro %}
+{% macro spark__list_has_any_word(list_expression, words) -%}
+    coalesce(
+        exists(
+            {{ list_expression }},
+            word -> lower(trim(word)) in (
+                {%- for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor -%}
+            )
+        ),
+        false
+    )
+{%- endmacro %}
 
 {#- A JSON object as canonical text: members in the order given. `members` maps name to expression. -#}
 {% macro json_object_text(members) -%}
@@ -50,7 +72,17 @@
         {%- for name, expression in members | dictsort %}
         '{{ name }}', {{ expression }}{{ ',' if not loop.last }}
         {%- endfor %}
-    ) as varchar)
+    ) as string)
+{%- endmacro %}
+{% macro spark__json_object_text(members) -%}
+    to_json(
+        named_struct(
+            {%- for name, expression in members | dictsort %}
+            '{{ name }}', {{ expression }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ),
+        map('ignoreNullFields', 'false')
+    )
 {%- endmacro %}
 
 {#- The same with further members, given as text without braces, in their place: after the members
@@ -61,9 +93,9 @@
     {%- for name, expression in members.items() -%}
         {%- do (before if name < place else after).update({name: expression}) -%}
     {%- endfor -%}
-    rtrim({{ json_object_text(before) }}, '}')
+    trim(trailing '}' from {{ json_object_text(before) }})
     || ',' || {{ more }} || ','
-    || ltrim({{ json_object_text(after) }}, '{')
+    || trim(leading '{' from {{ json_object_text(after) }})
 {%- endmacro %}
 
 {#- One member of a JSON object as text; the value is JSON already. -#}
@@ -71,7 +103,11 @@
     {{ return(adapter.dispatch('json_member_text', 'customer_health')(name_expression, json_expression)) }}
 {%- endmacro %}
 {% macro default__json_member_text(name_expression, json_expression) -%}
-    cast(to_json({{ name_expression }}) as varchar) || ':' || {{ json_expression }}
+    cast(to_json({{ name_expression }}) as string) || ':' || {{ json_expression }}
+{%- endmacro %}
+{% macro spark__json_member_text(name_expression, json_expression) -%}
+    {#- Of a list of one text without the brackets: to_json takes no bare text. #}
+    regexp_replace(to_json(array({{ name_expression }})), '^\[|\]$', '') || ':' || {{ json_expression }}
 {%- endmacro %}
 
 {#- Whether a list of texts holds any that is not blank. -#}
@@ -81,6 +117,9 @@
 {% macro default__list_has_any_text(list_expression) -%}
     coalesce(len(list_filter({{ list_expression }}, lambda text : trim(text) != '')) > 0, false)
 {%- endmacro %}
+{% macro spark__list_has_any_text(list_expression) -%}
+    coalesce(exists({{ list_expression }}, text -> trim(text) != ''), false)
+{%- endmacro %}
 
 {#- The texts of a list, one a row, in the column `item`. For use in `from x cross join ...`. -#}
 {% macro unnest_texts(list_expression) -%}
@@ -89,6 +128,9 @@
 {% macro default__unnest_texts(list_expression) -%}
     lateral (select unnest({{ list_expression }}) as item)
 {%- endmacro %}
+{% macro spark__unnest_texts(list_expression) -%}
+    lateral (select explode({{ list_expression }}) as item)
+{%- endmacro %}
 
 {#- The parts of a text between separators, one a row, in the column `item`. -#}
 {% macro unnest_split(text_expression, separator) -%}
@@ -96,6 +138,9 @@
 {%- endmacro %}
 {% macro default__unnest_split(text_expression, separator) -%}
     lateral (select unnest(string_split({{ text_expression }}, '{{ separator }}')) as item)
+{%- endmacro %}
+{% macro spark__unnest_split(text_expression, separator) -%}
+    lateral (select explode(split({{ text_expression }}, '[{{ separator }}]')) as item)
 {%- endmacro %}
 
 {#- The members of a JSON object, one a row, in the columns `property` and `value` (as text). -#}
@@ -113,5 +158,13 @@
                 then {{ json_expression }} else '{}'
             end
         )
+    )
+{%- endmacro %}
+{% macro spark__unnest_json_members(json_expression) -%}
+    lateral (
+        select explode(from_json(
+            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end,
+            'map<string, string>'
+        )) as (property, value)
     )
 {%- endmacro %}

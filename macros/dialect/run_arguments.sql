@@ -4,3 +4,4 @@
     {{ return(adapter.dispatch('run_argument', 'customer_health')(name)) }}
 {%- endmacro %}
 {% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}
+{% macro spark__run_argument(name) -%}nullif('${health.{{ name }}:-}', ''){%- endmacro %}

@@ -24,13 +24,16 @@
 {% macro default__ordered_text_list(text_expression, order_by, separator) -%}
     string_agg({{ text_expression }}, '{{ separator }}' order by {{ order_by }})
 {%- endmacro %}
+{% macro spark__ordered_text_list(text_expression, order_by, separator) -%}
+    listagg({{ text_expression }}, '{{ separator }}') within group (order by {{ order_by }})
+{%- endmacro %}
 
 {#- A number as people write it: one decimal, none where it is whole. -#}
 {% macro short_number(number_expression) -%}
     {{ return(adapter.dispatch('short_number', 'customer_health')(number_expression)) }}
 {%- endmacro %}
 {% macro default__short_number(number_expression) -%}
-    regexp_replace(cast(cast({{ number_expression }} as decimal(18, 1)) as varchar), '\.0$', '')
+    regexp_replace(cast(cast({{ number_expression }} as decimal(18, 1)) as string), '\.0$', '')
 {%- endmacro %}
 
 {#- A 64-bit hash of columns, to find candidates with: two rows may share one. -#}
@@ -49,4 +52,34 @@
 {%- endmacro %}
 {% macro spark__hex_number(text_expression) -%}
     cast(conv({{ text_expression }}, 16, 10) as bigint)
+{%- endmacro %}
+
+{#- A data type of a contract in the words of the engine. -#}
+{% macro sql_type(data_type) -%}
+    {{ return(adapter.dispatch('sql_type', 'customer_health')(data_type)) }}
+{%- endmacro %}
+{% macro default__sql_type(data_type) -%}{{ return(data_type) }}{%- endmacro %}
+{% macro spark__sql_type(data_type) -%}
+    {{ return({
+        'varchar': 'string',
+        'varchar[]': 'array<string>',
+        'json': 'string',
+        'integer': 'int'
+    }.get(data_type, data_type)) }}
+{%- endmacro %}
+
+{#- A text as a SQL literal, an empty one as null. -#}
+{% macro text_literal(text) -%}
+    {{ return(adapter.dispatch('text_literal', 'customer_health')(text)) }}
+{%- endmacro %}
+{% macro default__text_literal(text) -%}
+    {%- if text -%}'{{ text | string | replace("'", "''") }}'
+    {%- else -%}cast(null as string)
+    {%- endif -%}
+{%- endmacro %}
+{#- Where a backslash is a backslash, as in DuckDB, Spark reads no doubled quote. -#}
+{% macro spark__text_literal(text) -%}
+    {%- if text -%}'{{ text | string | replace("'", "' || \"'\" || '") }}'
+    {%- else -%}cast(null as string)
+    {%- endif -%}
 {%- endmacro %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, versions
+from orchestration.transform import scorecards, spark, versions
 from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
@@ -192,7 +193,11 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
         transient=True,
         disable=not console.is_terminal,
     )
-    with build_environment(request, warehouse), progress:
+    on_spark = spark.is_chosen()
+    if on_spark:
+        spark.check()
+        spark.hand_over(warehouse, spark.folder_of(warehouse))
+    with build_environment(request, warehouse), spark.environment(warehouse), progress:
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
             for number, part in enumerate(parts, start=1):
@@ -201,10 +206,21 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
                 outcome = runner.invoke(dbt_arguments(part, target_path(warehouse)))
                 for status in _statuses(outcome):
                     statuses[status] = statuses.get(status, 0) + 1
+            if on_spark:
+                take_back(warehouse, runner)
         finally:
             # dbt keeps the file open for its next invocation; nobody else could open it.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     return BuildResult(statuses, warnings + held_back(warehouse))
+
+
+def take_back(warehouse: Path, runner: Any) -> None:
+    """After a build on Spark: its tables, and the views over them as DuckDB has them."""
+    manifest = json.loads((target_path(warehouse) / "manifest.json").read_text())
+    spark.take_back(warehouse, spark.folder_of(warehouse), manifest)
+    views = BuildRequest(select=("config.materialized:view",))
+    with spark.on_duckdb():
+        _statuses(runner.invoke(dbt_arguments(views, target_path(warehouse) / "views")))
 
 
 def _statuses(outcome: Any) -> list[str]:

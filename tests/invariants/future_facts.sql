@@ -24,7 +24,7 @@ facts as (
     select
         shop_id,
         'events of a day' as fact,
-        cast(activity_date as varchar) as fact_id,
+        cast(activity_date as string) as fact_id,
         activity_date as fact_date
     from {{ ref('int_event_days') }}
 )

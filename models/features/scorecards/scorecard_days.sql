@@ -29,7 +29,7 @@ asked as (
     from scorecards
     where
         position(
-            ',' || scorecard_id || '@' || cast(version as varchar) || ','
+            ',' || scorecard_id || '@' || cast(version as string) || ','
             in ',' || {{ run_argument('scorecards') }} || ','
         ) > 0
 ),

@@ -22,11 +22,11 @@ final as (
         activity_date,
         count(*) as event_count,
         max(loaded_at) as loaded_at,
-        cast(count(*) as varchar)
+        cast(count(*) as string)
         || '-'
-        || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as varchar), '')
+        || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as string), '')
         || '-'
-        || cast(sum(cast({{ row_hash(['event_id']) }} as decimal(38, 0))) as varchar) as fingerprint
+        || cast(sum(cast({{ row_hash(['event_id']) }} as decimal(38, 0))) as string) as fingerprint
     from dated
     group by shop_id, activity_date
 )

@@ -14,7 +14,7 @@ with gathered as (
         email,
         'loyalty' as programme,
         lower(trim(kind)) as kind,
-        left({{ sha256_hex('email') }}, 16) || ' ' || cast(event_at as varchar) as event_id,
+        left({{ sha256_hex('email') }}, 16) || ' ' || cast(event_at as string) as event_id,
         event_at,
         -- Some programmes write what was redeemed with a minus, some without.
         case when lower(trim(kind)) = 'redeem' then -abs(points) else points end as points
@@ -25,7 +25,7 @@ with gathered as (
         email,
         'community' as programme,
         lower(trim(kind)) as kind,
-        left({{ sha256_hex('email') }}, 16) || ' ' || cast(event_at as varchar) as event_id,
+        left({{ sha256_hex('email') }}, 16) || ' ' || cast(event_at as string) as event_id,
         event_at,
         cast(0 as bigint) as points
     from {{ ref('stg_files__community') }}
@@ -35,7 +35,7 @@ with gathered as (
 events as (
     select
         *,
-        cast(null as varchar) as customer_id
+        cast(null as string) as customer_id
     from gathered
     where event_at is not null
 ),

@@ -40,7 +40,7 @@ took_part as (
         event_id as fact_id,
         event_at as occurred_at,
         case
-            when programme = 'loyalty' then 'Loyalty, ' || kind || ' ' || cast(points as varchar)
+            when programme = 'loyalty' then 'Loyalty, ' || kind || ' ' || cast(points as string)
             when programme = 'reviews' then 'Wrote a review'
             else 'Community, ' || kind
         end as description,

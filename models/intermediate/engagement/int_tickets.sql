@@ -2,7 +2,7 @@ with tickets as (
     -- Known by e-mail alone: join_identity asks for an id as well.
     select
         *,
-        cast(null as varchar) as customer_id
+        cast(null as string) as customer_id
     from {{ ref('stg_files__tickets') }}
     where coalesce(created_at, closed_at) is not null
 ),

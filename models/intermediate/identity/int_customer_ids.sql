@@ -6,23 +6,27 @@ with recursive customers as (
     from {{ ref('stg_shopify__customers') }}
 ),
 
--- `union`, not `union all`: in a loop the pairs repeat, and the walk ends by itself.
-walk (shop_id, customer_id, reached_id) as (
+-- In a loop the walk ends before it comes to an id a second time.
+walk (shop_id, customer_id, reached_id, way) as (
     select
         shop_id,
         customer_id,
-        merged_into_customer_id as reached_id
+        merged_into_customer_id as reached_id,
+        '|' || merged_into_customer_id || '|' as way
     from customers
     where merged_into_customer_id is not null
-    union
+    union all
     select
         walk.shop_id,
         walk.customer_id,
-        customers.merged_into_customer_id as reached_id
+        customers.merged_into_customer_id as reached_id,
+        walk.way || customers.merged_into_customer_id || '|' as way
     from walk
     inner join customers
         on walk.shop_id = customers.shop_id and walk.reached_id = customers.customer_id
-    where customers.merged_into_customer_id is not null
+    where
+        customers.merged_into_customer_id is not null
+        and position('|' || customers.merged_into_customer_id || '|' in walk.way) = 0
 ),
 
 -- The end of a chain is an id that is not merged any further, landed or not.

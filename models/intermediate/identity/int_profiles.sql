@@ -45,8 +45,8 @@ final as (
     select
         shop_id,
         profile_id,
-        cast(null as varchar) as external_id,
-        cast(null as varchar) as email,
+        cast(null as string) as external_id,
+        cast(null as string) as email,
         cast(null as timestamp) as created_at,
         false as has_profile,
         shop_id || ':profile:' || profile_id as customer_key

@@ -13,7 +13,7 @@ final as (
         ) }} as order_value,
         {{ money('sum(case when is_gift_card then 0 else quantity * unit_price_amount end)') }}
             as gross_value,
-        sum(quantity) as item_count,
+        cast(sum(quantity) as bigint) as item_count,
         max(case when offer_kind in ('post_purchase', 'thank_you') then 1 else 0 end) = 1
             as has_accepted_addon
     from lines

@@ -57,7 +57,7 @@ said as (
                 -- A metal that is one of the finishes must be the finish.
                 metals.value as metal_value
             {% else %}
-                cast(null as varchar) as metal_value
+                cast(null as string) as metal_value
             {% endif %}
         from products
         left join titles
@@ -80,9 +80,9 @@ said as (
         products.product_id,
         'metal' as attribute,
         products.metal_name as value,
-        cast(null as varchar) as title_value,
+        cast(null as string) as title_value,
         true as is_known,
-        cast(null as varchar) as metal_value
+        cast(null as string) as metal_value
     from products
     union all
     select
@@ -90,9 +90,9 @@ said as (
         products.product_id,
         'family' as attribute,
         products.family as value,
-        cast(null as varchar) as title_value,
+        cast(null as string) as title_value,
         families.family is not null as is_known,
-        cast(null as varchar) as metal_value
+        cast(null as string) as metal_value
     from products
     left join families on products.family = families.family
 ),

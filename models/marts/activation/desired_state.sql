@@ -62,8 +62,8 @@ alerts as (
         'slack' as destination,
         alerts.alert_id as object_id,
         coalesce(alerts.customer_key, alerts.shop_id || ':several') as customer_key,
-        cast(null as varchar) as email,
-        cast(null as varchar) as external_id,
+        cast(null as string) as email,
+        cast(null as string) as external_id,
         {{ json_object_text({
             'kind': 'alerts.kind',
             'severity': 'alerts.severity',

@@ -27,8 +27,8 @@ shopify as (
         'shopify' as destination,
         customer_ids.customer_id as object_id,
         customer_ids.customer_key,
-        cast(null as varchar) as email,
-        cast(null as varchar) as external_id,
+        cast(null as string) as email,
+        cast(null as string) as external_id,
         coalesce(upper(sources.email_marketing_state) = 'SUBSCRIBED', false) as agrees_to_email,
         coalesce(upper(sources.sms_marketing_state) = 'SUBSCRIBED', false) as agrees_to_sms
     from {{ ref('int_customer_ids') }} as customer_ids
@@ -53,8 +53,8 @@ postscript as (
             phones.customer_key,
             subscribers.shop_id || ':subscriber:' || subscribers.subscriber_id
         ) as customer_key,
-        cast(null as varchar) as email,
-        cast(null as varchar) as external_id,
+        cast(null as string) as email,
+        cast(null as string) as external_id,
         false as agrees_to_email,
         subscribers.can_receive_sms_marketing as agrees_to_sms
     from subscribers

@@ -106,8 +106,8 @@ open_detractor as (
         cast({{ 'score_before' if 'score_before' in known else 'null' }} as {{ type_double() }})
             as score_before,
         cast(score_after as {{ type_double() }}) as score_after,
-        cast({{ 'moved_by' if 'moved_by' in known else 'null' }} as varchar) as moved_by,
-        cast({{ 'product_id' if 'product_id' in known else 'null' }} as varchar) as product_id,
+        cast({{ 'moved_by' if 'moved_by' in known else 'null' }} as string) as moved_by,
+        cast({{ 'product_id' if 'product_id' in known else 'null' }} as string) as product_id,
         cast(weight as {{ type_double() }}) as weight
     from {{ kind }}
     {{ 'union all' if not loop.last }}

@@ -87,19 +87,19 @@ more as (
     select
         kind || ':' || as_of_date || ':' || shop_id || ':more' as alert_id,
         shop_id,
-        cast(null as varchar) as customer_key,
+        cast(null as string) as customer_key,
         as_of_date,
         kind,
         severity,
         cast(null as decimal(18, 2)) as score_before,
         cast(null as decimal(18, 2)) as score_after,
-        cast(null as varchar) as moved_by,
+        cast(null as string) as moved_by,
         'and ' || count(*) || ' more of ' || kind || ' in ' || shop_id || ' on ' || as_of_date
             as message,
-        cast(null as varchar) as product_id,
-        cast(null as varchar) as product_title,
-        cast(null as varchar) as customer_url,
-        cast(null as varchar) as product_url
+        cast(null as string) as product_id,
+        cast(null as string) as product_title,
+        cast(null as string) as customer_url,
+        cast(null as string) as product_url
     from worth
     where place > most_a_day
     group by shop_id, as_of_date, kind, severity

@@ -33,7 +33,7 @@ named as (
     select
         spellings.shop_id,
         spellings.metric_name,
-        cast('' as varchar) as property,
+        cast('' as string) as property,
         case
             when spellings.metric_name != spellings.usual_name then 'written in several ways'
             else 'not in event_metric_map'
@@ -57,7 +57,7 @@ missing as (
         'required property is missing' as problem,
         metrics.events,
         metrics.events - coalesce(properties.filled, 0) as events_affected,
-        cast(null as varchar) as expected
+        cast(null as string) as expected
     from metrics
     inner join metric_map on metrics.metric_name = metric_map.metric_name
     inner join schema_rules
@@ -79,7 +79,7 @@ scattered as (
         'too many different values' as problem,
         properties.events,
         properties.distinct_values as events_affected,
-        cast(null as varchar) as expected
+        cast(null as string) as expected
     from properties
     left join metric_map on properties.metric_name = metric_map.metric_name
     left join schema_rules

@@ -36,7 +36,7 @@ final as (
             '{{ signal.name }}' as signal,
             {% if signal.kind == 'number' %}
                 cast({{ value }} as {{ type_double() }}) as value_number,
-                cast(null as varchar) as value_text
+                cast(null as string) as value_text
             {% else %}
                 cast(null as {{ type_double() }}) as value_number,
                 {{ value }} as value_text

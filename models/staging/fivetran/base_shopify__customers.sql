@@ -77,8 +77,8 @@ final as (
             as default_postal_code,
         case when marks.redacted_at is null then try_cast(birth_dates.birth_date as date) end
             as birth_date,
-        cast(null as varchar) as rfm_group,
-        cast(null as varchar) as predicted_spend_tier,
+        cast(null as string) as rfm_group,
+        cast(null as string) as predicted_spend_tier,
         marks.merged_into_customer_id,
         marks.redacted_at,
         greatest(customers._loaded_at, marks._loaded_at) as _loaded_at
