@@ -44,6 +44,7 @@ READING_ORDER = (
     "docs/postgres.md",
     "docs/reliability.md",
     "docs/real-data.md",
+    "docs/scaling.md",
     "benchmarks/README.md",
     "CONTRIBUTING.md",
     "DECISIONS.md",
