@@ -416,9 +416,10 @@ def sandbox(
 
 @app.command()
 def publish(
-    out: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
-        "data/report.html"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the page is written; HEALTH_REPORT_PATH if left out."),
+    ] = None,
     lookml: Annotated[
         Path | None,
         typer.Option(help="Write the LookML project into this folder, and nothing else."),
@@ -435,7 +436,7 @@ def publish(
     from orchestration.publish.report import write_report
     from orchestration.publish.serving import publish_serving
 
-    page = write_report(settings().warehouse_path, out)
+    page = write_report(settings().warehouse_path, out or settings().report_path)
     console.print(str(page), highlight=False, soft_wrap=True)
     copy = publish_serving(settings().warehouse_path, settings().serving_path)
     console.print(str(copy), highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
 from orchestration.publish.assets import make_postgres_assets, make_serving_asset
+from orchestration.publish.report_assets import make_report_asset
 from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
@@ -42,7 +43,7 @@ def define() -> Definitions:
     land_webhooks = make_landing_job()
     fresh = (
         a.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=DAILY))
-        for a in (scored, *serving)
+        for a in (scored, *serving, make_report_asset())
     )
     return Definitions(
         assets=[landing, *ledger_specs(manifest), unpartitioned, *fresh, *pushes],

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         validation_alias="HEALTH_SERVING_PATH",
         description="The copy that readers open; `serving/` beside the warehouse if not said.",
     )
+    report: Path | None = Field(
+        default=None,
+        validation_alias="HEALTH_REPORT_PATH",
+        description="Where the report is written; `report.html` beside the warehouse if not said.",
+    )
     dagster_home: Path = Field(default=Path("data/dagster"), validation_alias="DAGSTER_HOME")
     first_day: date = Field(
         default=date(2024, 1, 1), description="The first shop day that Dagster can score."
@@ -328,6 +333,11 @@ class Settings(BaseSettings):
         """The copy of the marts that readers open, absolute."""
         beside = self.warehouse_path.parent / "serving" / "customer_health.duckdb"
         return PROJECT_DIR / (self.serving or beside)
+
+    @property
+    def report_path(self) -> Path:
+        """The page of the report, absolute."""
+        return PROJECT_DIR / (self.report or self.warehouse_path.parent / "report.html")
 
     @property
     def landing_path(self) -> Path:

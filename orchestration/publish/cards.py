@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from orchestration.publish.charts import Bar, Cell, Span, Step, bars, grid, histogram
 from orchestration.publish.page import Card, Table, table_html
 from orchestration.publish.wording import (
-    Change,
-    change,
     count,
     day,
     number,
@@ -577,54 +575,6 @@ def push_card(shop: Shop, push_report: PushReport | None) -> Card:
         + (f" {count(held, 'record')} held back." if held else ""),
         extra=extra,
     )
-
-
-def kpi_strip(shop: Shop) -> list[tuple[str, str, Change]]:
-    """(name, figure, change) of the five figures on top of a shop."""
-    periods = {row["period"]: row for row in shop.rows["kpis"]}
-    now, before = periods["now"], periods.get("before")
-    since = f"since {day(before['as_of_date'], now['as_of_date'])}" if before else ""
-    first = Change("same", "first scored day")
-
-    def moved(column: str, scale: float, step: float, unit: str, digits: int) -> Change:
-        if before is None or now[column] is None or before[column] is None:
-            return first if before is None else Change("same", f"not known {since}")
-        difference = scale * (now[column] - before[column])
-        return change(difference, step, f"{abs(difference):,.{digits}f}{unit}", since)
-
-    trust = now["mean_trust"]
-    sold = next(iter(shop.rows["revenue"]), None)
-    last, earlier = (sold["last_30_days"], sold["the_30_before"]) if sold else (Decimal(0), None)
-    if earlier is None:
-        selling = Change("same", "no 60 days of orders to compare yet")
-    elif earlier == 0:
-        selling = change(float(last), 1, f"from 0 {shop.currency}", "in the 30 days before")
-    else:
-        percent = 100 * (float(last) / float(earlier) - 1)
-        selling = change(percent, 1, f"{abs(percent):.0f}%", "on the 30 days before")
-    return [
-        ("Customers", number(now["customers"]), moved("customers", 1, 1, "", 0)),
-        (
-            "In high health",
-            share(now["high_share"], 1),
-            moved("high_share", 100, 0.1, " points", 1),
-        ),
-        (
-            "VIP by behaviour",
-            share(now["vip_share"], 1),
-            moved("vip_share", 100, 0.1, " points", 1),
-        ),
-        (
-            "Mean trust, of 100",
-            "unknown" if trust is None else f"{trust:.1f}",
-            moved("mean_trust", 1, 0.1, " points", 1),
-        ),
-        (
-            "Revenue, 30 days",
-            f"{short(last)} {shop.currency}".strip(),
-            selling,
-        ),
-    ]
 
 
 def readiness(shop: Shop) -> list[tuple[bool, str]]:

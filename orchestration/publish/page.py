@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,11 +15,9 @@ from string import Template
 
 from orchestration.errors import HealthError
 from orchestration.publish.charts import inline, palette_css
-from orchestration.publish.wording import Change
 from orchestration.settings import PROJECT_DIR
 
 DASHBOARDS = PROJECT_DIR / "dashboards"
-GLYPHS = {"better": "▲", "worse": "▼", "same": "●"}
 
 
 @dataclass(frozen=True)
@@ -91,18 +89,6 @@ def card_html(card: Card, level: int = 4) -> str:
         f'<article class="{f"card {card.span}".strip()}"><h{level}>{escape(card.title)}</h{level}>'
         f'<p class="note">{escape(card.note)}</p>{content}{table}</article>'
     )
-
-
-def kpi_html(strip: Iterable[tuple[str, str, Change]]) -> str:
-    """The figures on top of a shop."""
-    tiles = []
-    for name, figure, moved in strip:
-        tiles.append(
-            f'<div><dt>{escape(name)}</dt><dd class="big">{escape(figure)}</dd>'
-            f'<dd class="{moved.mood}"><span aria-hidden="true">{GLYPHS[moved.mood]}</span> '
-            f"{escape(moved.text)}</dd></div>"
-        )
-    return f'<dl class="kpis">{"".join(tiles)}</dl>'
 
 
 def filled(template: str, **parts: str) -> str:

@@ -22,7 +22,6 @@ from orchestration.publish.cards import (
     Shop,
     behaviour_card,
     health_card,
-    kpi_strip,
     preference_card,
     push_card,
     readiness,
@@ -31,7 +30,8 @@ from orchestration.publish.cards import (
     trust_card,
 )
 from orchestration.publish.groups import agreement_card, segments_card
-from orchestration.publish.page import DASHBOARDS, card_html, filled, kpi_html, write_page
+from orchestration.publish.kpis import COMPARED, NAMES, kpi_html, kpi_strip
+from orchestration.publish.page import DASHBOARDS, card_html, filled, write_page
 from orchestration.publish.quality import (
     audit_card,
     catalogue_card,
@@ -49,7 +49,7 @@ QUERIES = (
     "shops",
     "bands",
     "kpis",
-    "revenue",
+    "kpi_targets",
     "health_buckets",
     "health_movement",
     "behaviour_distribution",
@@ -69,18 +69,19 @@ QUERIES = (
     "catalogue",
     "tracking",
 )
-# Marts that a warehouse of an earlier version lacks until its next build.
+# What a warehouse of an earlier version lacks until its next build.
 YOUNGER = (
-    "customer_segments",
-    "event_quality",
-    "preference_audit",
-    "product_quality",
-    "readiness",
-    "rfm_agreement",
-    "rfm_readiness",
-    "scorecard_scores",
-    "what_if",
-    "what_if_customers",
+    "marts.customer_segments",
+    "marts.event_quality",
+    "marts.preference_audit",
+    "marts.product_quality",
+    "marts.readiness",
+    "marts.rfm_agreement",
+    "marts.rfm_readiness",
+    "marts.scorecard_scores",
+    "marts.what_if",
+    "marts.what_if_customers",
+    "seeds.kpi_targets",
 )
 
 
@@ -89,18 +90,19 @@ def read(connection: duckdb.DuckDBPyConnection) -> list[Shop]:
 
     Raises `HealthError` when the warehouse holds no marts yet, or only those of an earlier version.
     """
-    built = set(
-        connection.execute(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema in ('marts', 'activation')"
+    built = {
+        name
+        for (name,) in connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables "
+            "where table_schema in ('marts', 'activation', 'seeds')"
         ).fetchall()
-    )
-    if not built >= {("marts", "customer_scores"), ("activation", "plan")}:
+    }
+    if not built >= {"marts.customer_scores", "activation.plan"}:
         raise HealthError("There is nothing to report yet. Run `health load` and `health build`.")
-    lacking = [name for name in YOUNGER if ("marts", name) not in built]
+    lacking = [name for name in YOUNGER if name not in built]
     if lacking:
         raise HealthError(
-            f"The warehouse was built before there was marts.{lacking[0]}. Run `health build`, "
+            f"The warehouse was built before there was {lacking[0]}. Run `health build`, "
             "which adds what is new and keeps the rest."
         )
     rows: dict[str, dict[str, Rows]] = defaultdict(lambda: {name: [] for name in QUERIES})
@@ -181,18 +183,18 @@ def overview_html(shops: Sequence[Shop]) -> str:
     if len(shops) < 2:
         return ""
     head = ["Shop", "Data up to"]
-    names: list[str] = []
+    names = [*(NAMES[kpi][0] for kpi in COMPARED), "Targets met"]
     lines = []
     for place, shop in enumerate(shops, start=1):
         link = f'<th scope="row"><a href="#shop-{place}">{escape(shop.shop_id)}</a></th>'
         if not shop.about["customers"]:
-            lines.append(f'<tr>{link}<td colspan="6">none scored yet</td></tr>')
+            lines.append(f'<tr>{link}<td colspan="{len(names) + 1}">none scored yet</td></tr>')
             continue
         strip = kpi_strip(shop)
-        names = [name for name, *_ in strip]
+        figures = [kpi.figure for kpi in strip.kpis if kpi.kpi in COMPARED]
         lines.append(
             f"<tr>{link}<td>{day(shop.about['as_of_date'])}</td>"
-            + "".join(f'<td class="figure">{escape(figure)}</td>' for _, figure, _ in strip)
+            + "".join(f'<td class="figure">{escape(text)}</td>' for text in (*figures, strip.met))
             + "</tr>"
         )
     titles = "".join(f'<th scope="col">{title}</th>' for title in head) + "".join(

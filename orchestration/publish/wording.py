@@ -9,10 +9,11 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Change:
-    """How a figure moved, in words; `mood` is better, worse or same."""
+    """How a figure moved, in words; `mood` is better, worse or same, `direction` up, down or ""."""
 
     mood: str
     text: str
+    direction: str = ""
 
 
 def number(value: float | Decimal) -> str:
@@ -63,9 +64,15 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def change(difference: float, step: float, text: str, since: str) -> Change:
-    """A change in words, more being better. Differences below half a `step` are none."""
+def change(difference: float, step: float, text: str, good: str) -> Change:
+    """A change in words; `good` is the good direction, up or down, or empty where none is known.
+
+    Differences below half a `step` are none.
+    """
     if abs(difference) < step / 2:
-        return Change("same", f"unchanged {since}")
-    direction, mood = ("up", "better") if difference > 0 else ("down", "worse")
-    return Change(mood, f"{mood}: {direction} {text} {since}")
+        return Change("same", "unchanged")
+    direction = "up" if difference > 0 else "down"
+    if not good:
+        return Change("same", f"{direction} {text}", direction)
+    mood = "better" if direction == good else "worse"
+    return Change(mood, f"{mood}: {direction} {text}", direction)

@@ -1,4 +1,4 @@
-"""What a merchandiser can get wrong in a scorecard, said before any model runs.
+"""What a merchandiser can get wrong in the seeds, said before any model runs.
 
 Pure functions over the CSVs of `seeds/`. Everything wrong is found in one go, each as one sentence
 with its file, row and field.
@@ -6,7 +6,6 @@ with its file, row and field.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from orchestration.errors import HealthError
 from orchestration.settings import PROJECT_DIR, health_scorecard
+from orchestration.transform import kpi_targets
 from orchestration.transform.seed_files import (
     Problem,
     Row,
@@ -46,6 +46,7 @@ COLUMNS = {
     TRUST: columns_of("scorecard_id* version* w_returns* w_refunds* w_resends* half_life_days*"),
     METRICS: columns_of("metric_name*~ event_type*"),
     SEGMENTS: columns_of("segment* signal* operator* threshold* description~"),
+    kpi_targets.TARGETS: kpi_targets.COLUMNS,
 }
 
 # The scores with a formula of their own, on a scale to 100; any other scorecard adds up points.
@@ -63,8 +64,6 @@ RESERVED = ("floor", "cap", "rounding")
 MOST_POINTS, MOST_WEIGHT = 1_000_000, 10_000
 MOST_TOLD = 20
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
 # The rows of scorecards.csv by scorecard and version.
 Cards = dict[str, dict[int, Row]]
 
@@ -72,7 +71,7 @@ Cards = dict[str, dict[int, Row]]
 def problems(
     seeds_dir: Path, signals: Mapping[str, str], health: str | None = None
 ) -> list[Problem]:
-    """All that is wrong with the scorecards and segment rules, by file and row.
+    """All that is wrong with scorecards, segment rules and KPI targets, by file and row.
 
     `signals` are the names with their kinds, number or text; `health` is the scorecard behind
     `health_score`.
@@ -94,6 +93,7 @@ def problems(
     _check_bands(sheets[BANDS], cards)
     _check_event_weights(sheets[EVENTS], sheets[METRICS])
     _check_trust_weights(sheets[TRUST])
+    kpi_targets.check_targets(sheets[kpi_targets.TARGETS])
     found = [problem for sheet in sheets.values() for problem in sheet.problems]
     if listing.complete and health is not None:
         found += _health_problems(cards, health)
@@ -154,30 +154,24 @@ def _check_valid_from(sheet: Sheet, cards: Cards) -> None:
     """Each version begins on a later day than those before it."""
     days: dict[int, date] = {}
     for row in sheet.rows:
-        text = row["valid_from"]
-        try:
-            if _DAY.fullmatch(text):
-                days[row.number] = date.fromisoformat(text)
-                continue
-        except ValueError:
-            pass  # 31 February
-        if text:
-            sheet.say(row, "valid_from", f"{said(text)} is not a date: write it like 2026-05-31.")
+        day = sheet.day(row, "valid_from")
+        if day is not None:
+            days[row.number] = day
     for card, listed in cards.items():
         latest: tuple[date, int] | None = None
         for version, row in sorted(listed.items()):
-            day = days.get(row.number)
-            if day is None:
+            begins = days.get(row.number)
+            if begins is None:
                 continue
-            if latest and day <= latest[0]:
+            if latest and begins <= latest[0]:
                 sheet.say(
                     row,
                     "valid_from",
-                    f"version {version} of '{card}' begins on {day}, not after version "
+                    f"version {version} of '{card}' begins on {begins}, not after version "
                     f"{latest[1]} ({latest[0]}): write a later day.",
                 )
             else:
-                latest = (day, version)
+                latest = (begins, version)
 
 
 def _health_problems(cards: Cards, health: str) -> list[Problem]:

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SHORTEST_HALF_LIFE = 0.1
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,18 @@ class Sheet:
     def _out_of_bounds(self, row: Row, column: str, least: float, most: float) -> None:
         bounds = f"between {plain(least)} and {plain(most)}"
         self.say(row, column, f"{said(row[column])} is out of bounds: write a number {bounds}.")
+
+    def day(self, row: Row, column: str) -> date | None:
+        """The cell as a date, else None and a problem; None when blank."""
+        text = row[column]
+        try:
+            if _DAY.fullmatch(text):
+                return date.fromisoformat(text)
+        except ValueError:
+            pass  # 31 February
+        if text:
+            self.say(row, column, f"{said(text)} is not a date: write it like 2026-05-31.")
+        return None
 
     def version(self, row: Row) -> int | None:
         """The version of a row; None when it is none. `check_versions` says so."""

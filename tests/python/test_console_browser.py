@@ -43,6 +43,7 @@ QUIET = (
 # Of a window that holds the graph of all groups.
 HEIGHT = 900
 PICTURE = ROOT / "docs" / "img" / "dagster-assets.png"
+PICTURE_OF_REPORT = ROOT / "docs" / "img" / "dagster-report.png"
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
 DAYS = 30
 PATIENCE = 600
@@ -238,7 +239,7 @@ def test_two_runs_at_once_take_turns_and_many_days_are_one_build(
     # Both were there at once, and no step of one ran beside a step of the other.
     assert max(r["creationTime"] for r in done) < min(r["endTime"] for r in done)
     steps = sorted((s["startTime"], s["endTime"]) for r in done for s in opening(r))
-    assert len(steps) == 10
+    assert len(steps) == 11
     assert [(a, b) for a, b in pairwise(steps) if b[0] < a[1]] == []
     # All the days were one call of dbt.
     folders = (dagster_target(console.warehouse) / "runs").glob(f"*-{many_days['runId'][:8]}*")
@@ -311,6 +312,29 @@ def test_the_graph_tells_its_story(console: Console, page: Page, tmp_path: Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path)
     assert path.stat().st_size > 50_000
+
+
+def test_the_report_shows_its_charts(console: Console, page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 1100, "height": 1500})
+    page.goto(f"{console.url}/assets/serving/report?view=overview")
+    page.get_by_text("[Show Markdown]").first.click()
+    dialog = page.locator(".dagster-dialog")
+    dialog.locator("img").nth(2).wait_for()
+    # The console takes pictures from the text alone, each in its own size.
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.dagster-dialog img')].map(i => [i.complete, "
+        "i.naturalWidth, i.clientWidth, i.src.slice(0, 15)])"
+    )
+    assert len(widths) == 3
+    for complete, drawn, shown, source in widths:
+        assert complete
+        assert 300 < drawn == shown < 600
+        assert source == "data:image/png;"
+    assert dialog.locator("tbody tr").count() == 10
+    update = os.environ.get("HEALTH_UPDATE_PICTURES") == "1"
+    path = PICTURE_OF_REPORT if update else tmp_path / "report.png"
+    dialog.screenshot(path=path)
+    assert 30_000 < path.stat().st_size < 600_000
 
 
 def test_it_ends_when_it_is_asked_to_and_leaves_nothing_behind(console: Console) -> None:

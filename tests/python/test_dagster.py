@@ -1,8 +1,10 @@
 """Dagster: what it shows, what it runs, and what it holds back."""
 
 # No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
+import base64
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -752,7 +754,9 @@ def test_whatever_opens_the_file_waits_for_its_turn(defs: dg.Definitions) -> Non
     }
     pushes = [f"push__{destination}" for destination in VENDORS]
     assert steps == {
-        **dict.fromkeys(["landing", "unpartitioned", "scored", "serving", *pushes], transform.POOL),
+        **dict.fromkeys(
+            ["landing", "unpartitioned", "scored", "serving", "report", *pushes], transform.POOL
+        ),
         # It reads the switch, which is a file of its own.
         "activation__ledger_push_is_on": None,
     }
@@ -944,6 +948,25 @@ def test_a_day_from_files_to_plan(daily: dg.ExecuteInProcessResult, shop: Shop) 
     }
     assert shop.scored_days()["aurelia", day(10)] > 100
     assert metadata(daily, "push", "klaviyo")["state"].value.startswith("held: 2025-12-30 is not")
+
+
+@one_worker
+def test_a_run_writes_the_report_and_shows_its_charts(
+    daily: dg.ExecuteInProcessResult, shop: Shop
+) -> None:
+    found = metadata(daily, "serving", "report")
+    page = Path(found["file"].value)
+    assert page == shop.warehouse.parent / "report.html"
+    assert {"shop aurelia", "shop hoshi"} <= found.keys()
+    for name in ("aurelia", "hoshi"):
+        said = found[f"shop {name}"].value
+        assert f"<h2>{name}</h2>" in page.read_text()
+        pictures = re.findall(r"!\[[^]]+\]\(data:image/png;base64,([^)]+)\)", said)
+        assert len(pictures) == 3
+        for picture in map(base64.b64decode, pictures):
+            assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+            assert 300 < int.from_bytes(picture[16:20]) < 600
+            assert len(picture) < 90_000
 
 
 @one_worker

@@ -170,11 +170,14 @@ def test_nobody_is_named(page: Page, warehouse: Path) -> None:
 def test_every_picture_says_what_it_shows_and_has_its_numbers_below(page: Page, shop: str) -> None:
     section = page.shop(shop)
     assert len(section.titles) == 14
-    assert len(section.svgs) >= 6
-    for svg in section.svgs:
+    # The bars of the figures on top repeat the text beside them.
+    pictures = [svg for svg in section.svgs if svg.get("aria-hidden") != "true"]
+    assert len(pictures) >= 6
+    for svg in pictures:
         assert svg["role"] == "img"
         assert (svg["aria-label"] or "").split(". ")[0] in section.titles
-    assert page.tags["figure"] == page.tags["svg"]
+    assert page.tags["figure"] == sum(name == "aria-label" for tag, name, _ in page.attributes
+                                      if tag == "svg")  # fmt: skip
     for card in re.findall(r"<article.*?</article>", page.html):
         assert "<figure>" not in card or "<summary>The numbers</summary>" in card
 
@@ -202,6 +205,8 @@ def test_queries_read_marts(name: str) -> None:
     allowed = r"marts\.\w+|activation\.plan"
     if name == "bands":
         allowed = r"marts\.\w+|seeds\.(scorecards|scorecard_bands)"
+    elif name == "kpi_targets":
+        allowed = r"marts\.\w+|seeds\.kpi_targets"
     assert read
     assert not [relation for relation in read if not re.fullmatch(allowed, relation)]
 
@@ -271,24 +276,6 @@ def test_money_and_groups_are_those_of_the_buyers(page: Page, warehouse: Path, s
         assert number == f"{cells[name][0]:,}"
         assert revenue == f"{cells[name][1]:,.0f}"
     assert section.counts("RFM groups", figure=1) == dict(Counter(row[2] for row in buyers))
-
-    day = ask(
-        warehouse, f"select max(as_of_date) from marts.customer_scores where shop_id = '{shop}'"
-    )[0][0]
-    orders = ask(
-        warehouse,
-        f"select order_date, order_value from marts.orders where shop_id = '{shop}' and is_counted",
-    )
-    last = sum(v for d, v in orders if timedelta(0) <= day - d < timedelta(30))
-    before = sum(v for d, v in orders if timedelta(30) <= day - d < timedelta(60))
-    assert last
-    assert before
-    percent = round(100 * (float(last) / float(before) - 1))
-    currency = {"aurelia": "USD", "hoshi": "JPY"}[shop]
-    assert f"{wording.short(last)} {currency}" in section.text
-    assert (
-        f"{'up' if percent > 0 else 'down'} {abs(percent)}% on the 30 days before" in section.text
-    )
 
 
 @SHOPS
@@ -370,12 +357,12 @@ class Shell:
                 "select table_schema, table_name, column_name, data_type "
                 "from information_schema.columns where table_schema = 'marts' "
                 "or table_schema = 'activation' or (table_schema = 'seeds' "
-                "and table_name in ('scorecards', 'scorecard_bands')) "
+                "and table_name in ('scorecards', 'scorecard_bands', 'kpi_targets')) "
                 "order by ordinal_position"
             ).fetchall()
             seeds = {
                 name: connection.execute(f"select * from seeds.{name}").fetchall()
-                for name in ("scorecards", "scorecard_bands")
+                for name in ("scorecards", "scorecard_bands", "kpi_targets")
             }
         tables: dict[str, list[str]] = defaultdict(list)
         for schema, table, column, kind in columns:
@@ -511,8 +498,7 @@ def test_a_customer_of_whom_nothing_is_known(shell: Shell, tmp_path: Path) -> No
         "Events: none, so behaviour rests on orders alone",
         "Survey: no answers, so preferences are unknown",
         "History: one day, so nothing to compare with yet",
-        "first scored day",
-        "no 60 days of orders to compare yet",
+        "31 October 2026 is the first scored day: there is none to compare with yet.",
         "Movement shows from the second scored day on",
     ):
         assert missing in section.text
@@ -643,38 +629,6 @@ def test_who_moved(shell: Shell, tmp_path: Path) -> None:
         ["low", "up 2", "0", "1"],
         ["new", "0", "1", "0"],
     ]
-
-
-def test_thirty_days_are_thirty_days(shell: Shell, tmp_path: Path) -> None:
-    shell.customer("a")
-    for age, value in ((0, 1), (29, 2), (30, 4), (59, 8), (60, 16), (-1, 32)):
-        shell.order(age, value * 100)
-    shell.order(5, 9900, counted=False)
-    text = page_of(shell.path, tmp_path).shop("shop").text
-    assert "300 EUR" in text
-    assert "worse: down 75% on the 30 days before" in text
-    assert "Orders: 5 counted, the last on 31 October 2026" in text
-
-
-def test_a_young_shop_is_not_compared_with_days_it_did_not_have(
-    shell: Shell, tmp_path: Path
-) -> None:
-    shell.customer("a")
-    shell.order(58, 800)
-    shell.order(1, 300)
-    assert "no 60 days of orders to compare yet" in page_of(shell.path, tmp_path).shop("shop").text
-    shell.order(59, 100)
-    assert "worse: down 67%" in page_of(shell.path, tmp_path).shop("shop").text
-
-
-def test_an_old_shop_that_sold_nothing_lately(shell: Shell, tmp_path: Path) -> None:
-    shell.customer("a")
-    shell.order(100, 800)
-    text = page_of(shell.path, tmp_path).shop("shop").text
-    assert "0 EUR" in text
-    assert "unchanged in the 30 days before" in text
-    shell.order(3, 800)
-    assert "better: up from 0 EUR" in page_of(shell.path, tmp_path).shop("shop").text
 
 
 def test_returns_of_the_window_alone(shell: Shell, tmp_path: Path) -> None:
@@ -1128,17 +1082,6 @@ def test_short_numbers_keep_their_order_and_fit(one: float, other: float) -> Non
     assert read(wording.short(low)) <= read(wording.short(high))
     assert len(wording.short(high)) <= 5
     assert read(wording.short(high)) == pytest.approx(high, rel=0.051, abs=0.5)
-
-
-@given(st.floats(-1e6, 1e6), st.sampled_from([0.1, 1.0]))
-def test_a_change_is_good_bad_or_none(difference: float, step: float) -> None:
-    told = wording.change(difference, step, "much", "since then")
-    if abs(difference) < step / 2:
-        assert told == wording.Change("same", "unchanged since then")
-    else:
-        direction = ("better", "up") if difference > 0 else ("worse", "down")
-        assert told.mood == direction[0]
-        assert told.text == f"{direction[0]}: {direction[1]} much since then"
 
 
 def test_days() -> None:

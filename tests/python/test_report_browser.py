@@ -27,6 +27,7 @@ QUIET = (
     "--no-first-run",
 )
 PICTURE = ROOT / "docs" / "img" / "report.png"
+DEMO = ROOT / "data" / "demo" / "report.html"
 AXE = "axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 SIZES = {"desktop": (1240, 900), "tablet": (820, 1100), "phone": (390, 844)}
@@ -178,6 +179,31 @@ def test_the_parts_of_a_shop_are_one_step_away(browser: Browser, report: Path) -
     page.close()
 
 
+@pytest.mark.parametrize(("size", "columns"), [("desktop", 5), ("tablet", 5), ("phone", 2)])
+def test_the_figures_on_top_stand_in_whole_rows(
+    browser: Browser, report: Path, size: str, columns: int
+) -> None:
+    page = opened(browser, report, size)
+    for shop in ("#shop-1", "#shop-2"):
+        boxes = [tile.bounding_box() for tile in page.locator(f"{shop} .kpis > div").all()]
+        lefts = [round(box["x"]) for box in boxes if box is not None]
+        assert len(lefts) == 10
+        assert len(set(lefts)) == columns
+        assert lefts == lefts[:columns] * (10 // columns)
+        # What the colour of a change says stands beside it in words.
+        for mood in ("better", "worse"):
+            for told in page.locator(f"{shop} .kpis dd.{mood}").all():
+                assert re.match(rf"[▲▼] {mood}: (up|down) ", told.inner_text())
+        # A bar is as wide as its tile lets it be, above the words that say the same.
+        for target in page.locator(f"{shop} .kpis dd.target:has(svg)").all():
+            bar = target.locator("svg").bounding_box()
+            assert bar is not None
+            assert bar["width"] > 90
+            assert 4 < bar["height"] < 16
+            assert re.match(r"[✓○] target at (least|most) ", target.inner_text().strip())
+    page.close()
+
+
 def test_the_warning_of_rfm_stands_beside_the_grid(browser: Browser, report: Path) -> None:
     page = opened(browser, report, "desktop")
     for shop in ("#shop-1", "#shop-2"):
@@ -283,10 +309,10 @@ def test_the_picture_of_a_customer(browser: Browser, story: Path, tmp_path: Path
 
 
 def test_the_picture_of_the_readme(browser: Browser, report: Path, tmp_path: Path) -> None:
-    """HEALTH_UPDATE_PICTURES=1 draws it into docs/img anew."""
+    """HEALTH_UPDATE_PICTURES=1 draws it into docs/img anew, of the page that `make demo` left."""
     update = os.environ.get("HEALTH_UPDATE_PICTURES") == "1"
     path = PICTURE if update else tmp_path / PICTURE.name
-    page = opened(browser, report, "desktop")
+    page = opened(browser, DEMO if update else report, "desktop")
     end = page.locator("#shop-1 article").nth(4).bounding_box()
     assert end is not None
     page.screenshot(

@@ -34,6 +34,7 @@ EVENTS = "scorecards/event_weights.csv"
 TRUST = "scorecards/trust_weights.csv"
 SEGMENTS = "reference/segment_rules.csv"
 METRICS = "reference/event_metric_map.csv"
+TARGETS = "reference/kpi_targets.csv"
 
 VERSION_2 = "jewelry_points,2,2026-01-01,Next\n"
 RULE_2 = "jewelry_points,2,high_aov,previous_aov,>,700,8,\n"
@@ -433,6 +434,49 @@ BAD = [
         [(SEGMENTS, "finish,in", "finish,among")],
         "seeds/reference/segment_rules.csv, row 3, operator: 'among' is no operator: write one of "
         "= != in.",
+    ),
+    # --- kpi_targets.csv
+    case(
+        "a KPI with a slip of the pen",
+        [(TARGETS, "*,low_health_share,down", "*,low_heath_share,down")],
+        "seeds/reference/kpi_targets.csv, row 4, kpi: there is no KPI 'low_heath_share'; did you "
+        "mean 'low_health_share'?",
+    ),
+    case(
+        "no good direction",
+        [(TARGETS, "*,return_rate,down", "*,return_rate,lower")],
+        "seeds/reference/kpi_targets.csv, row 11, good_direction: 'lower' is no direction: write "
+        "up or down.",
+    ),
+    case(
+        "a share in percent",
+        [(TARGETS, "high_health_share,up,0.05", "high_health_share,up,5")],
+        "seeds/reference/kpi_targets.csv, row 3, target: '5' is out of bounds: write a number "
+        "between 0 and 1.",
+    ),
+    case(
+        "a target with its sign",
+        [(TARGETS, "low_health_share,down,0.8", "low_health_share,down,80%")],
+        "seeds/reference/kpi_targets.csv, row 4, target: '80%' is not a number: write it in "
+        "digits, such as 0.5.",
+    ),
+    case(
+        "a target from no day",
+        [(TARGETS, "order_value,up,900,2000-01-01", "order_value,up,900,1 May 2026")],
+        "seeds/reference/kpi_targets.csv, row 13, valid_from: '1 May 2026' is not a date: write it "
+        "like 2026-05-31.",
+    ),
+    case(
+        "two targets from one day",
+        [(TARGETS, "", "aurelia,average_order_value,up,950,2000-01-01\n")],
+        "seeds/reference/kpi_targets.csv, row 14, valid_from: a row of the same shop and KPI from "
+        "'2000-01-01' stands in row 13 already: remove one of the two, or correct it.",
+    ),
+    case(
+        "a figure of which nobody says which way is better",
+        [(TARGETS, "*,vip_share,up,,2000-01-01\n", "")],
+        "seeds/reference/kpi_targets.csv, kpi: 'vip_share' has no row of the shop *: add one with "
+        "its good direction; the target may stay empty.",
     ),
 ]  # fmt: skip
 
