@@ -8,6 +8,7 @@ from dagster import Definitions, FreshnessPolicy, in_process_executor
 
 from orchestration.activate.assets import ledger_specs, make_push_assets, make_switch_check
 from orchestration.extract.assets import make_landing_assets
+from orchestration.operate.alerts import make_alert_sensor
 from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
@@ -49,7 +50,7 @@ def define() -> Definitions:
         asset_checks=[make_switch_check()],
         jobs=[*jobs.values(), *make_chores(), land_webhooks],
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
-        sensors=[make_inbox_sensor(land_webhooks)],
+        sensors=[make_inbox_sensor(land_webhooks), make_alert_sensor()],
         resources={"dbt": dbt_resource()},
         # Steps take turns anyway, and a process a step would import dbt and Dagster each time.
         executor=in_process_executor,

@@ -200,8 +200,8 @@ class Channel:
         if error in _OF_THE_CHANNEL:
             said = _OF_THE_CHANNEL[error].format(channel=self._channel)
             raise wire.Stopped(
-                f"{self._who} {said} ({error}): set HEALTH_SLACK_CHANNEL to one that is there, and "
-                "invite the app to it."
+                f"{self._who} {said} ({error}): set HEALTH_SLACK_CHANNEL (for failed runs, "
+                "HEALTH_ALERTS_CHANNEL) to one that is there, and invite the app to it."
             )
         if error in _KEY:
             raise wire.Stopped(

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -54,9 +54,9 @@ def row(number: int, **more: Any) -> Row:
 
 
 @contextmanager
-def workspace(**options: Any) -> Iterator[tuple[Sandbox, Urls]]:
+def workspace(shops: Sequence[str] = (SHOP,), **options: Any) -> Iterator[tuple[Sandbox, Urls]]:
     """A Slack in which two looks at the clock are a second apart, so that nobody has to sleep."""
-    sandbox = Sandbox.of(customers={}, profiles={}, workspaces=[SHOP])
+    sandbox = Sandbox.of(customers={}, profiles={}, workspaces=shops)
     ticks = count()
     sandbox.clock = lambda: float(next(ticks))
     for name, value in options.items():
