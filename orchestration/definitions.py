@@ -16,6 +16,7 @@ from orchestration.publish.assets import make_postgres_assets, make_serving_asse
 from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
+from orchestration.transform.column_lineage import ensure_lineage
 from orchestration.transform.manifest import ensure_manifest
 
 # A warning two hours after a daily run did not come, a failure at noon.
@@ -31,7 +32,9 @@ def define() -> Definitions:
     partitions = daily_partitions(settings().first_day, settings().shop_zones)
 
     landing = make_landing_assets(manifest["sources"])
-    unpartitioned, scored = make_dbt_assets(manifest, manifest_path.parent, partitions)
+    unpartitioned, scored = make_dbt_assets(
+        manifest, manifest_path.parent, partitions, ensure_lineage()
+    )
     serving = [
         make_serving_asset(unpartitioned, scored, partitions),
         *make_postgres_assets(partitions),
