@@ -41,6 +41,7 @@ from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
+from orchestration.transform.check_words import in_words
 from orchestration.transform.column_lineage import Lineage
 from orchestration.transform.column_metadata import describer
 from orchestration.transform.manifest import BOUND_DBT, new_run_folder
@@ -106,12 +107,14 @@ def selected_group(fqn: Sequence[str]) -> str:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, each test of several models attached to the last of them.
+    """The manifest, each test told in words; one of several models is attached to their last.
 
     dagster-dbt shows a test as a check only when it knows whose check it is.
     """
     manifest: dict[str, Any] = json.loads(path.read_text())
     for node in manifest["nodes"].values():
+        if node["resource_type"] == "test":
+            node["meta"] = {**node.get("meta", {}), "description": in_words(node)}
         parents = node["depends_on"].get("nodes", [])
         if node["resource_type"] == "test" and not node.get("attached_node") and len(parents) > 1:
             last = last_in_line(parents, manifest["parent_map"])
