@@ -165,7 +165,8 @@ class Teller:
     def tell(self) -> list[str]:
         """Post what waits, the oldest first, until Slack cannot go on; sentences about it."""
         turns = switches.read(settings().warehouse_path)
-        if switch := switches.off(turns, "slack", self._connection.shop_id):
+        shop = self._connection.shop_id
+        if switch := switches.off(turns, "slack", shop):
             return [f"{switch}."]
         open_ones = RunsFilter(statuses=OVER, tags={self._tag: [WAITING, ASKED]})
         found = self._instance.get_run_records(open_ones, ascending=True)
@@ -182,7 +183,7 @@ class Teller:
                 else:
                     became = self._post(channel, run)
                 self._instance.add_run_tags(run.run_id, {self._tag: became})
-                said.append(f"Run {run.run_id.partition('-')[0]}: {became}.")
+                said.append(f"Run {run.run_id.partition('-')[0]} ({shop}): {became}.")
                 (self._log.info if became.startswith("posted") else self._log.error)(said[-1])
         except Stopped as stop:
             said.append(str(stop))

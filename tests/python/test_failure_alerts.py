@@ -208,7 +208,7 @@ def test_an_outage_that_does_not_end_is_given_up(operator: Operator) -> None:
         run = operator.run()
         assert "answered 503" in operator.look()
         operator.late = alerts.TOLD_WITHIN + timedelta(minutes=1)
-        assert operator.look() == f"Run {run.run_id[:8]}: not told within 6 hours."
+        assert operator.look() == f"Run {run.run_id[:8]} ({SHOP}): not told within 6 hours."
         sandbox.faults = FaultPlan()
         assert operator.look() == "Nothing failed."
         assert operator.became(run) == "not told within 6 hours"
