@@ -8,6 +8,7 @@ from dagster import Definitions, FreshnessPolicy, in_process_executor
 
 from orchestration.activate.assets import ledger_specs, make_push_assets, make_switch_check
 from orchestration.extract.assets import make_landing_assets
+from orchestration.operate.alerts import make_alert_sensor
 from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
@@ -16,6 +17,7 @@ from orchestration.publish.report_assets import make_report_asset
 from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
 from orchestration.transform.assets import dbt_resource, make_dbt_assets, read_manifest
+from orchestration.transform.column_lineage import ensure_lineage
 from orchestration.transform.manifest import ensure_manifest
 
 # A warning two hours after a daily run did not come, a failure at noon.
@@ -31,7 +33,9 @@ def define() -> Definitions:
     partitions = daily_partitions(settings().first_day, settings().shop_zones)
 
     landing = make_landing_assets(manifest["sources"])
-    unpartitioned, scored = make_dbt_assets(manifest, manifest_path.parent, partitions)
+    unpartitioned, scored = make_dbt_assets(
+        manifest, manifest_path.parent, partitions, ensure_lineage()
+    )
     serving = [
         make_serving_asset(unpartitioned, scored, partitions),
         *make_postgres_assets(partitions),
@@ -50,7 +54,7 @@ def define() -> Definitions:
         asset_checks=[make_switch_check()],
         jobs=[*jobs.values(), *make_chores(), land_webhooks],
         schedules=make_schedules(settings().shop_zones, jobs["daily_refresh"]),
-        sensors=[make_inbox_sensor(land_webhooks)],
+        sensors=[make_inbox_sensor(land_webhooks), make_alert_sensor()],
         resources={"dbt": dbt_resource()},
         # Steps take turns anyway, and a process a step would import dbt and Dagster each time.
         executor=in_process_executor,

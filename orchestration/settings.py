@@ -43,14 +43,6 @@ DESTINATIONS = {
 CHANNEL = "HEALTH_SLACK_CHANNEL"
 DEFAULT_CHANNEL = "customer-health"
 
-# Where alerts are posted, and where when nothing is said.
-CHANNEL = "HEALTH_SLACK_CHANNEL"
-DEFAULT_CHANNEL = "customer-health"
-
-# Where alerts are posted, and where when nothing is said.
-CHANNEL = "HEALTH_SLACK_CHANNEL"
-DEFAULT_CHANNEL = "customer-health"
-
 # A Shopify app has, instead of a token that stays, an id and a secret that tokens are asked with.
 CLIENT_ID = "SHOPIFY_CLIENT_ID"
 CLIENT_SECRET = "SHOPIFY_CLIENT_SECRET"  # noqa: S105
@@ -162,6 +154,15 @@ class Settings(BaseSettings):
     push_stale_days: int = Field(
         default=3, ge=0, description="How many days old scores may be that are pushed unasked."
     )
+    alerts_enabled: bool = Field(
+        default=False, description="Whether the console's sensor tells Slack of runs that failed."
+    )
+    alerts_channel: str | None = Field(
+        default=None, description="Where failures are told, if not in the shops' own channels."
+    )
+    console_url: str | None = Field(
+        default=None, description="Where the console is found, for the links in alerts."
+    )
     block_customer_days: int = Field(
         default=40_000_000,
         ge=1,
@@ -216,7 +217,17 @@ class Settings(BaseSettings):
             )
         return shops
 
-    @field_validator("postgres_url", mode="before")
+    @field_validator("console_url")
+    @classmethod
+    def _link(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^\s<>|@]+", value):
+            raise HealthError(
+                "HEALTH_CONSOLE_URL wants the address of the console, such as "
+                f"http://console.example:3000, not '{value}'."
+            )
+        return value.rstrip("/") if value else None
+
+    @field_validator("postgres_url", "alerts_channel", mode="before")
     @classmethod
     def _none_when_empty(cls, value: Any) -> Any:
         return value or None
@@ -225,6 +236,7 @@ class Settings(BaseSettings):
         "first_day",
         "catch_up_days",
         "push_enabled",
+        "alerts_enabled",
         "push_most_changed",
         "push_stale_days",
         "postgres_days",
@@ -238,6 +250,7 @@ class Settings(BaseSettings):
             "first_day": "a date like 2024-01-01",
             "catch_up_days": "a whole number of days, 1 or more",
             "push_enabled": "1 or 0",
+            "alerts_enabled": "1 or 0",
             "push_most_changed": "a share between 0 and 1, such as 0.2",
             "push_stale_days": "a whole number of days, 0 or more",
             "postgres_days": "a whole number of days, 1 or more",
@@ -306,6 +319,14 @@ class Settings(BaseSettings):
                 f"{missing}{suffix} is missing: a Shopify app's client id and secret go together."
             )
         return client_secret, client_id.get_secret_value()
+
+    def secrets(self) -> list[str]:
+        """All secrets that the environment holds, to be kept out of what is told."""
+        held = {n: s for n, s in self.connections.items() if not n.startswith("HEALTH_")}
+        found = [*held.values(), *self.webhook_secrets.values()]
+        if self.postgres_url is not None:
+            found.append(self.postgres_url)
+        return [secret.get_secret_value() for secret in found]
 
     def named_shops(self) -> list[str]:
         """The shops of HEALTH_SHOPS; without it, those that a variable's suffix names. In order.

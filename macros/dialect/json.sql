@@ -151,13 +151,13 @@
     {#- Not by `->>`: a member called $value would be read as a path. #}
     lateral (
         select
-            key as property,
-            value ->> '$' as value
+            member.key as property,
+            member.value ->> '$' as value
         from json_each(
             case when json_type({{ json_expression }}) = 'OBJECT'
                 then {{ json_expression }} else '{}'
             end
-        )
+        ) as member
     )
 {%- endmacro %}
 {% macro spark__unnest_json_members(json_expression) -%}

@@ -93,8 +93,7 @@ class Api:
         self.calls = 0
         self._connection = connection
         self._patience = patience
-        self._sleep = sleep
-        self._history: list[float] = []
+        self._pace = pace.Windows(LIMITS, sleep=sleep)
         self._client = wire.client(
             connection,
             patience,
@@ -118,7 +117,7 @@ class Api:
         url = f"{self._connection.url}/api/v2/{path}"
 
         def request() -> httpx.Response:
-            self._pace()
+            self._pace.take_turn()
             self.calls += 1
             return self._client.request(method, url, content=content, params=parameters)
 
@@ -129,13 +128,6 @@ class Api:
                 f"(Postscript: Settings, API) into {self._connection.variable}."
             )
         return response
-
-    def _pace(self) -> None:
-        wait = pace.window_wait(self._history, LIMITS, time.monotonic())
-        if wait > 0:
-            self._sleep(wait)
-        self._history.append(time.monotonic())
-        del self._history[: -LIMITS[0][0]]
 
 
 def subscriber_path(object_id: str) -> str:

@@ -41,6 +41,9 @@ from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import scorecards, versions
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
+from orchestration.transform.check_words import in_words
+from orchestration.transform.column_lineage import Lineage
+from orchestration.transform.column_metadata import describer
 from orchestration.transform.manifest import BOUND_DBT, new_run_folder
 from orchestration.warehouse import connect
 
@@ -104,12 +107,14 @@ def selected_group(fqn: Sequence[str]) -> str:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, each test of several models attached to the last of them.
+    """The manifest, each test told in words; one of several models is attached to their last.
 
     dagster-dbt shows a test as a check only when it knows whose check it is.
     """
     manifest: dict[str, Any] = json.loads(path.read_text())
     for node in manifest["nodes"].values():
+        if node["resource_type"] == "test":
+            node["meta"] = {**node.get("meta", {}), "description": in_words(node)}
         parents = node["depends_on"].get("nodes", [])
         if node["resource_type"] == "test" and not node.get("attached_node") and len(parents) > 1:
             last = last_in_line(parents, manifest["parent_map"])
@@ -211,14 +216,18 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 
 def make_dbt_assets(
-    manifest: Mapping[str, Any], target: Path, partitions: DailyPartitionsDefinition
+    manifest: Mapping[str, Any],
+    target: Path,
+    partitions: DailyPartitionsDefinition,
+    lineage: Lineage,
 ) -> tuple[AssetsDefinition, AssetsDefinition]:
     """Both sets: `unpartitioned`, and `scored`, which has one partition a shop day.
 
     `target` is the folder of dbt's artefacts.
     """
+    key_of = Translator().get_asset_key
     names = {
-        Translator().get_asset_key(node): str(node["name"])
+        key_of(node): str(node["name"])
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "seed")
     }
@@ -253,7 +262,10 @@ def make_dbt_assets(
         )
         yield from _build(context, dbt, facts, config, target)
 
-    return unpartitioned, scored
+    describe = describer(
+        lineage, lambda node: key_of(manifest["nodes"].get(node) or manifest["sources"][node])
+    )
+    return unpartitioned.map_asset_specs(describe), scored.map_asset_specs(describe)
 
 
 def _is_part(context: AssetExecutionContext) -> bool:
@@ -305,12 +317,15 @@ def told_as_built(
 ) -> Iterator[Any]:
     """Dagster's events of a dbt call, with a line of progress for each asset.
 
-    The columns of a model are read once dbt has let go of the warehouse, which holds back all
-    events until the end: a range of days, which is watched, goes without. Raises `Failure` with
-    what dbt said of the nodes that failed.
+    The types of a model's columns are read once dbt has let go of the warehouse, which holds back
+    all events until the end: a range of days, which is watched, goes without. What columns are made
+    of is known beforehand, see `column_lineage`. Raises `Failure` with what dbt said of the nodes
+    that failed.
     """
     stream = invocation.stream()
-    events: Iterator[Any] = stream.fetch_column_metadata() if days == 1 else stream
+    events: Iterator[Any] = (
+        stream.fetch_column_metadata(with_column_lineage=False) if days == 1 else stream
+    )
     built, total = 0, len(context.selected_asset_keys)
     try:
         for event in events:

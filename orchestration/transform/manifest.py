@@ -53,7 +53,7 @@ def fingerprint(project: Path) -> str:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """Hold a lock file: several processes may be imported at once, one of them parses."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as handle:
@@ -68,33 +68,53 @@ def ensure_manifest(project: Path = PROJECT_DIR, folder: Path | None = None) -> 
     dbt's own words when the project cannot be parsed.
     """
     folder = folder or dagster_target(settings().warehouse_path)
+    return _ensure("parse", project, folder)
+
+
+def ensure_compiled(project: Path = PROJECT_DIR, folder: Path | None = None) -> Path:
+    """The path of a manifest with the SQL of all models, as `ensure_manifest` is of one without.
+
+    Compiled against an empty warehouse of the same name, so that no lock is met and the SQL is
+    that of a first build: all of a model, and not what a day adds to it.
+    """
+    folder = folder or dagster_target(settings().warehouse_path)
+    compiled = folder / "compiled"
+    compiled.mkdir(parents=True, exist_ok=True)
+    empty = compiled / settings().warehouse_path.name
+    # Models alone, and not their tests.
+    return _ensure(
+        "compile", project, compiled, "--select", "resource_type:model", DUCKDB_PATH=str(empty)
+    )
+
+
+def _ensure(command: str, project: Path, folder: Path, *arguments: str, **environment: str) -> Path:
     manifest, mark = folder / "manifest.json", folder / "manifest.fingerprint"
-    with _alone(folder / "manifest.lock"):
+    with alone(folder / "manifest.lock"):
         now = fingerprint(project)
         if manifest.exists() and mark.exists() and mark.read_text() == now:
             return manifest
         mark.unlink(missing_ok=True)
-        _parse(project, folder)
+        _call(command, project, folder, *arguments, **environment)
         mark.write_text(now)
     return manifest
 
 
-def _parse(project: Path, folder: Path) -> None:
-    parsed = subprocess.run(
+def _call(command: str, project: Path, folder: Path, *arguments: str, **environment: str) -> None:
+    done = subprocess.run(
         [
-            str(DBT), "--quiet", "--no-use-colors", "parse",
+            str(DBT), "--quiet", "--no-use-colors", command, *arguments,
             "--project-dir", str(project),
             "--profiles-dir", str(project),
             "--target-path", str(folder),
             "--log-path", str(folder / "logs"),
         ],
         cwd=project,
-        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **environment},
         capture_output=True,
         text=True,
     )  # fmt: skip
-    if parsed.returncode:
-        words = (parsed.stdout + parsed.stderr).strip()
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()
         raise HealthError(f"dbt cannot read the project, so Dagster cannot either: {words}")
 
 

@@ -1,12 +1,16 @@
-"""How long to wait before the next call. Pure: clocks and counters come in as arguments."""
+"""How long to wait before the next call. Clocks and sleep come in as arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+Limits = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,40 @@ def bucket_wait(bucket: Bucket, cost: float) -> float:
     return missing / bucket.restore_rate
 
 
-def window_wait(calls: Sequence[float], limits: Iterable[tuple[int, float]], now: float) -> float:
-    """Seconds until one more call keeps within every limit.
+class Windows:
+    """Lets calls pass as fast as every limit allows.
 
-    `calls` are the moments of past calls in ascending order, `now` is on the same clock, and a
-    limit is (calls, seconds): Klaviyo's burst of 10 a second and steady 150 a minute are
-    `[(10, 1), (150, 60)]`.
+    A limit is (calls, seconds), over any stretch of so many seconds: Klaviyo's burst of 10 a
+    second and steady 150 a minute are `((10, 1.0), (150, 60.0))`. `clock` and `sleep` are in
+    seconds.
     """
-    wait = 0.0
-    for most, seconds in limits:
-        if len(calls) >= most:
-            wait = max(wait, calls[-most] + seconds - now)
-    return wait
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._sleep = sleep
+        self._clock = clock
+        self._calls: deque[float] = deque(maxlen=max(most for most, _ in limits))
+
+    def take_turn(self) -> None:
+        """Wait until one more call keeps within every limit, and count it as made."""
+        now = self._clock()
+        wait = max(
+            (
+                self._calls[-most] + seconds - now
+                for most, seconds in self._limits
+                if len(self._calls) >= most
+            ),
+            default=0.0,
+        )
+        if wait > 0:
+            self._sleep(wait)
+        self._calls.append(self._clock())
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:

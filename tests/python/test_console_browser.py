@@ -42,8 +42,7 @@ QUIET = (
 )
 # Of a window that holds the graph of all groups.
 HEIGHT = 900
-PICTURE = ROOT / "docs" / "img" / "dagster-assets.png"
-PICTURE_OF_REPORT = ROOT / "docs" / "img" / "dagster-report.png"
+PICTURES = ROOT / "docs" / "img"
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
 DAYS = 30
 PATIENCE = 600
@@ -61,6 +60,10 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
 BACKFILL = """mutation($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+START_SENSOR = """mutation($sensor: SensorSelector!) { startSensor(sensorSelector: $sensor) {
+  __typename ... on Sensor { name } ... on PythonError { message } } }"""
+TICKS = """query($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
+  ... on Sensor { sensorState { ticks(limit: 9) { skipReason status } } } } }"""
 RUNS = """{ runsOrError { ... on Runs { results { runId status creationTime endTime
   tags { key value } stepStats { stepKey status startTime endTime } } } } }"""
 
@@ -120,6 +123,8 @@ class Console:
             **os.environ,
             **urls.environment,
             "HEALTH_PUSH_ENABLED": "1",
+            "HEALTH_ALERTS_ENABLED": "1",
+            "HEALTH_CONSOLE_URL": self.url,
             "DAGSTER_HOME": str(folder / "home"),
             "DUCKDB_PATH": str(warehouse),
             "HEALTH_LANDING": str(drop),
@@ -148,13 +153,14 @@ class Console:
         assert "errors" not in answer, answer
         return answer["data"]
 
-    def launch(self, job: str, day: date) -> str:
+    def launch(self, job: str, day: date, **scored: str) -> str:
         tags = [{"key": "dagster/partition", "value": day.isoformat()}]
         launched = self.ask(
             LAUNCH,
             params={
                 "selector": {**REPOSITORY, "jobName": job},
                 "executionMetadata": {"tags": tags},
+                "runConfigData": {"ops": {"scored": {"config": scored}}} if scored else {},
             },
         )["launchRun"]
         return str(launched["run"]["runId"])
@@ -308,10 +314,59 @@ def test_the_graph_tells_its_story(console: Console, page: Page, tmp_path: Path)
         assert 110 < box["y"] < HEIGHT, group
         edges[group] = box["x"]
     assert sorted(STORY, key=edges.__getitem__) == STORY
-    path = PICTURE if os.environ.get("HEALTH_UPDATE_PICTURES") == "1" else tmp_path / "graph.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(page, "dagster-assets", tmp_path)
+
+
+def picture(page: Page, name: str, tmp_path: Path) -> None:
+    """Keep what the page shows: in the documentation where that is asked for."""
+    update = os.environ.get("HEALTH_UPDATE_PICTURES") == "1"
+    path = (PICTURES if update else tmp_path) / f"{name}.png"
     page.screenshot(path=path)
-    assert path.stat().st_size > 50_000
+    assert path.stat().st_size > 20_000
+
+
+def test_a_models_page_tells_what_its_columns_are_made_of(
+    console: Console, page: Page, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{console.url}/assets/marts/customer_scores?view=overview")
+    page.get_by_text("From history/score_intervals.health_score.").wait_for()
+    page.get_by_text("Columns", exact=True).first.scroll_into_view_if_needed()
+    picture(page, "dagster-columns", tmp_path)
+
+
+def test_a_check_is_told_in_words(console: Console, page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 1400, "height": 620})
+    name = "monetary_equals_orders"
+    page.goto(f"{console.url}/assets/marts/customer_scores?view=checks&checkDetail={name}")
+    page.get_by_text("Money is neither lost nor doubled on its way").wait_for()
+    page.get_by_text("blocking", exact=True).first.wait_for()
+    picture(page, "dagster-checks", tmp_path)
+
+
+def test_a_failed_run_is_told_in_slack_once(console: Console, sandbox: Sandbox) -> None:
+    sensor = {**REPOSITORY, "sensorName": "failure_alerts"}
+
+    def said() -> list[str]:
+        state = console.ask(TICKS, sensor=sensor)["sensorOrError"]["sensorState"]
+        return [tick["skipReason"] or "" for tick in state["ticks"]]
+
+    def alerts(shop: str) -> list[str]:
+        texts = (message["text"] for _, message in sandbox.messages(shop))
+        return [text for text in texts if text.startswith("*replay* failed")]
+
+    assert console.ask(START_SENSOR, sensor=sensor)["startSensor"]["__typename"] == "Sensor"
+    eventually(lambda: "Failures are told from now on." in said(), "the first look")
+    run = console.launch("replay", console.days[-1], shop="nobody")
+    eventually(lambda: any("posted" in words for words in said()), "the alert")
+    eventually(lambda: said()[0] == "Nothing failed.", "a look after it")
+    for shop in ("aurelia", "hoshi"):
+        [text] = alerts(shop)
+        assert text == (
+            f"*replay* failed for {console.days[-1]}.\n"
+            "• scored: There is no shop 'nobody'. Shops that have landed: aurelia, hoshi.\n"
+            f"<{console.url}/runs/{run}|Run {run[:8]}>"
+        )
 
 
 def test_the_report_shows_its_charts(console: Console, page: Page, tmp_path: Path) -> None:
@@ -332,7 +387,7 @@ def test_the_report_shows_its_charts(console: Console, page: Page, tmp_path: Pat
         assert source == "data:image/png;"
     assert dialog.locator("tbody tr").count() == 10
     update = os.environ.get("HEALTH_UPDATE_PICTURES") == "1"
-    path = PICTURE_OF_REPORT if update else tmp_path / "report.png"
+    path = PICTURES / "dagster-report.png" if update else tmp_path / "report.png"
     dialog.screenshot(path=path)
     assert 30_000 < path.stat().st_size < 600_000
 

@@ -814,6 +814,16 @@ def test_every_data_test_is_a_check_and_every_error_blocks(
     assert set(checks) - {t["name"] for t in dbt_nodes(manifest, "test")} == ours
 
 
+def test_every_check_is_told_in_words(graph: Any) -> None:
+    told = {key.name: graph.get_check_spec(key).description for key in graph.asset_check_keys}
+    assert [name for name, words in told.items() if not words or "depends_on" in words] == []
+    assert told["not_null_customer_scores_health_bucket"] == "`health_bucket` is never empty."
+    assert told["unique_key_customer_scores_customer_key"] == (
+        "No two rows have the same `customer_key`."
+    )
+    assert told["monetary_equals_orders"].startswith("Money is neither lost nor doubled")
+
+
 def test_the_jobs(defs: dg.Definitions, graph: Any) -> None:
     chosen = {
         name: set(defs.resolve_job_def(name).asset_layer.executable_asset_keys)
@@ -970,14 +980,16 @@ def test_a_run_writes_the_report_and_shows_its_charts(
 
 
 @one_worker
-def test_a_run_records_columns_and_where_they_come_from(daily: dg.ExecuteInProcessResult) -> None:
+def test_a_run_records_columns_with_their_types(
+    daily: dg.ExecuteInProcessResult, shop: Shop
+) -> None:
     found = metadata(daily, "marts", "customer_scores")
-    columns = {c.name: c for c in found["dagster/column_schema"].schema.columns}
-    assert {"customer_key", "health_score"} <= set(columns)
-    lineage = found["dagster/column_lineage"].lineage.deps_by_column
-    assert [(d.asset_key.path[-1], d.column_name) for d in lineage["health_score"]] == [
-        ("score_intervals", "health_score")
-    ]
+    types = {c.name: c.type for c in found["dagster/column_schema"].schema.columns}
+    assert types["health_score"] == "INTEGER"
+    # The lineage of columns was read from the same columns, before any run; see
+    # test_column_lineage.
+    spec = shop.defs.resolve_asset_graph().get(dg.AssetKey(["marts", "customer_scores"]))
+    assert list(types) == list(spec.metadata["dagster/column_lineage"].deps_by_column)
 
 
 @one_worker

@@ -55,13 +55,32 @@ def test_the_bucket_is_read_from_the_answer_or_not_at_all() -> None:
 def test_calls_spaced_by_the_window_never_exceed_it(gaps: list[float]) -> None:
     limits = ((3, 1.0), (8, 5.0))
     now, calls = 0.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    windows = pace.Windows(limits, sleep=sleep, clock=lambda: now)
     for gap in gaps:
         now += gap
-        now += pace.window_wait(calls, limits, now)
+        windows.take_turn()
         calls.append(now)
     for most, seconds in limits:
         for index, last in enumerate(calls[most:]):
             assert last - calls[index] >= seconds - 1e-9
+
+
+def test_calls_within_the_limits_do_not_wait_and_the_next_one_waits_exactly() -> None:
+    slept: list[float] = []
+    windows = pace.Windows(((2, 1.0), (3, 60.0)), sleep=slept.append, clock=lambda: 5.0)
+    for _ in range(2):
+        windows.take_turn()
+    assert slept == []
+    windows.take_turn()
+    assert slept == [1.0]
+    # Of two limits the longer wait holds.
+    windows.take_turn()
+    assert slept == [1.0, 60.0]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from orchestration.activate.plan import Row, Sizes, canonical
 from orchestration.activate.push import PushReport, PushStopped, push
 from orchestration.sandbox.server import Fault, FaultPlan, Sandbox, Urls, running
 from orchestration.settings import Settings
-from orchestration.vendors import wire
+from orchestration.vendors import pace, wire
 
 SHOP = "aurelia"
 
@@ -156,7 +156,7 @@ def test_a_profile_too_large_is_refused_unsent() -> None:
 
 
 def test_single_calls_keep_to_their_own_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(klaviyo.client, "time", SimpleNamespace(monotonic=lambda: 5.0))
+    monkeypatch.setattr(pace, "Windows", partial(pace.Windows, clock=lambda: 5.0))
     slept: list[float] = []
     with shop(people("klaviyo", SHOP, [1]), limits=()) as (_, urls):
         sender = sender_to(urls, slept)

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ from orchestration.activate.plan import Row, Sizes, canonical
 from orchestration.activate.push import PushReport, push
 from orchestration.sandbox.server import Fault, FaultPlan, Moment, Sandbox, Urls, running
 from orchestration.settings import Settings
+from orchestration.vendors import pace
 
 SHOP = "aurelia"
 
@@ -169,7 +170,7 @@ def test_a_property_too_many_at_postscript_is_refused_in_its_words() -> None:
 
 
 def test_fifteen_calls_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postscript, "time", SimpleNamespace(monotonic=lambda: 5.0))
+    monkeypatch.setattr(pace, "Windows", partial(pace.Windows, clock=lambda: 5.0))
     slept: list[float] = []
     with shop(40, slept) as (_, sender):
         sender.send([row(n, {"a": n}) for n in range(15)])

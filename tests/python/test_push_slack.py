@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -24,7 +24,8 @@ from orchestration.activate.plan import Row, Sizes, canonical
 from orchestration.activate.push import PushReport, PushStopped, push
 from orchestration.sandbox.server import Fault, FaultPlan, Moment, Sandbox, Urls, running
 from orchestration.settings import Connection, Settings
-from orchestration.vendors import wire
+from orchestration.vendors import pace, wire
+from orchestration.vendors import slack as channels
 
 SHOP = "aurelia"
 CHANNEL = "C00000002"
@@ -53,9 +54,9 @@ def row(number: int, **more: Any) -> Row:
 
 
 @contextmanager
-def workspace(**options: Any) -> Iterator[tuple[Sandbox, Urls]]:
+def workspace(shops: Sequence[str] = (SHOP,), **options: Any) -> Iterator[tuple[Sandbox, Urls]]:
     """A Slack in which two looks at the clock are a second apart, so that nobody has to sleep."""
-    sandbox = Sandbox.of(customers={}, profiles={}, workspaces=[SHOP])
+    sandbox = Sandbox.of(customers={}, profiles={}, workspaces=shops)
     ticks = count()
     sandbox.clock = lambda: float(next(ticks))
     for name, value in options.items():
@@ -124,7 +125,7 @@ def test_an_alert_is_never_changed_nor_taken_back() -> None:
 
 
 def test_one_message_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack, "time", SimpleNamespace(monotonic=lambda: 5.0))
+    monkeypatch.setattr(pace, "Windows", partial(pace.Windows, clock=lambda: 5.0))
     slept: list[float] = []
     with workspace() as (_, urls):
         sender = sender_to(urls, slept)
@@ -161,8 +162,8 @@ def test_a_message_whose_answer_was_lost_is_looked_for_before_it_is_posted_again
 def test_the_look_goes_through_the_pages_and_stops_at_a_thousand_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slack, "MESSAGES_A_PAGE", 3)
-    monkeypatch.setattr(slack, "PAGES", 2)
+    monkeypatch.setattr(channels, "MESSAGES_A_PAGE", 3)
+    monkeypatch.setattr(channels, "PAGES", 2)
     open_once = frozenset({"text"})
     with workspace() as (sandbox, urls):
         sender = sender_to(urls)
@@ -322,7 +323,7 @@ def test_what_cannot_go_on_says_what_to_do(
 
 
 def test_a_message_carries_words_and_the_id_of_its_alert_and_no_more() -> None:
-    assert slack.message(row(7), "C1") == {
+    assert channels.message("health_drop:7", "Customer 7 left high", "C1") == {
         "channel": "C1",
         "text": "Customer 7 left high",
         "unfurl_links": False,

@@ -14,9 +14,8 @@ from orchestration.vendors import pace, wire
 REVISION = "2026-10-15"
 MEDIA_TYPE = "application/vnd.api+json"
 
-Limits = tuple[tuple[int, float], ...]
-JOBS: Limits = ((10, 1.0), (150, 60.0))
-PROFILES: Limits = ((75, 1.0), (750, 60.0))
+JOBS: pace.Limits = ((10, 1.0), (150, 60.0))
+PROFILES: pace.Limits = ((75, 1.0), (750, 60.0))
 """(calls, seconds) that Klaviyo allows at the endpoints of jobs, and at those of profiles."""
 
 
@@ -40,7 +39,7 @@ class Api:
         self._connection = connection
         self._scopes = scopes
         self._sleep = sleep
-        self._history: dict[str, list[float]] = {}
+        self._paces: dict[str, pace.Windows] = {}
         self._client = wire.client(
             connection,
             patience,
@@ -66,18 +65,18 @@ class Api:
         method: str,
         path: str,
         *,
-        limits: Limits = JOBS,
+        limits: pace.Limits = JOBS,
         content: bytes | None = None,
         parameters: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """An answer; calls of one `kind` keep within `limits`.
+        """An answer; calls of one `kind` keep within `limits`, the same for all of a kind.
 
         Raises `wire.Stopped` when Klaviyo cannot be reached, refuses the key, or will not be read.
         """
         url = path if path.startswith("http") else self._connection.url + path
 
         def request() -> httpx.Response:
-            self._pace(kind, limits)
+            self._pace(kind, limits).take_turn()
             self.calls += 1
             return self._client.request(method, url, content=content, params=parameters)
 
@@ -94,10 +93,7 @@ class Api:
             )
         return response
 
-    def _pace(self, kind: str, limits: Limits) -> None:
-        history = self._history.setdefault(kind, [])
-        wait = pace.window_wait(history, limits, time.monotonic())
-        if wait > 0:
-            self._sleep(wait)
-        history.append(time.monotonic())
-        del history[: -max(most for most, _ in limits)]
+    def _pace(self, kind: str, limits: pace.Limits) -> pace.Windows:
+        if kind not in self._paces:
+            self._paces[kind] = pace.Windows(limits, sleep=self._sleep)
+        return self._paces[kind]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ def extract(
     report: Report,
     *,
     patience: wire.Patience | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[TableResult]:
     """Bring subscribers into the raw table; see `orchestration.extract.api.Extract`."""
     conversions.create_macros(warehouse)
@@ -43,7 +45,7 @@ def extract(
     folder = loads.spool_folder(
         loads.warehouse_path(warehouse), "postscript", shop_id, "subscribers"
     )
-    api = Api(connection, patience or wire.Patience())
+    api = Api(connection, patience or wire.Patience(), sleep=sleep)
     reader = _Reader(api.who)
     spool = pages.Spool(folder)
     try:
@@ -90,11 +92,17 @@ def _select(source: str) -> str:
 class Api:
     """One shop's Postscript. Close it when done."""
 
-    def __init__(self, connection: Connection, patience: wire.Patience) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        patience: wire.Patience,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.who = f"Postscript (shop {connection.shop_id})"
         self.patience = patience
         self._connection = connection
-        self._calls: list[float] = []
+        self._pace = pace.Windows(LIMITS, sleep=sleep)
         self._client = wire.client(
             connection,
             patience,
@@ -107,9 +115,7 @@ class Api:
 
     def ask(self, path: str, **arguments: str | int) -> httpx.Response:
         """One answer of `/api/v2/<path>`, within the limits."""
-        time.sleep(max(0.0, pace.window_wait(self._calls, LIMITS, time.monotonic())))
-        self._calls.append(time.monotonic())
-        del self._calls[: -LIMITS[0][0]]
+        self._pace.take_turn()
         return self._client.get(f"{self._connection.url}/api/v2/{path}", params=arguments)
 
     def subscribers(self, page: int, start: datetime | None) -> httpx.Response:
