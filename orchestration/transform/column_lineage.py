@@ -36,7 +36,7 @@ Lineage = dict[str, dict[str, Origins]]
 
 
 def ensure_lineage(project: Path = PROJECT_DIR, folder: Path | None = None) -> Lineage:
-    """The lineage of the project as it is now, kept beside the manifest until something changes.
+    """The lineage of the project as it is now, kept until something of it changes.
 
     Raises `HealthError` with dbt's own words when the project cannot be compiled.
     """

@@ -74,16 +74,16 @@ def ensure_manifest(project: Path = PROJECT_DIR, folder: Path | None = None) -> 
 def ensure_compiled(project: Path = PROJECT_DIR, folder: Path | None = None) -> Path:
     """The path of a manifest with the SQL of all models, as `ensure_manifest` is of one without.
 
-    Compiled against an empty warehouse of the same name, so that no lock is met and the SQL is
-    that of a first build: all of a model, and not what a day adds to it.
+    Compiled against an empty warehouse, so that no lock is met and the SQL is that of a first
+    build: all of a model, and not what a day adds to it. So it is the same for all warehouses, and
+    kept in `folder`, by default one of the project's.
     """
-    folder = folder or dagster_target(settings().warehouse_path)
-    compiled = folder / "compiled"
-    compiled.mkdir(parents=True, exist_ok=True)
-    empty = compiled / settings().warehouse_path.name
+    folder = folder or project / "target" / "compiled-empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    empty = folder / "empty.duckdb"
     # Models alone, and not their tests.
     return _ensure(
-        "compile", project, compiled, "--select", "resource_type:model", DUCKDB_PATH=str(empty)
+        "compile", project, folder, "--select", "resource_type:model", DUCKDB_PATH=str(empty)
     )
 
 
