@@ -394,6 +394,19 @@ def export_audiences(
 
 
 @app.command()
+def forget(
+    customer: Annotated[
+        str, typer.Argument(help="A customer_key, Shopify id, Klaviyo profile id or e-mail.")
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Remove. Without it, only show.")] = False,
+) -> None:
+    """Take one person out of everything we keep, for good, and prove that they are gone."""
+    from orchestration.privacy.forget import forget as run
+
+    run(settings(), customer, apply=apply, console=console)
+
+
+@app.command()
 def sandbox(
     directory: Annotated[
         Path, typer.Argument(help="A file drop whose people the sandbox knows.")

@@ -17,7 +17,15 @@ import duckdb
 from rich.console import Console
 from rich.progress import Progress
 
-from orchestration.activate import frozen, guards, retries, reviewed, show, switches
+from orchestration.activate import (
+    forgotten,
+    frozen,
+    guards,
+    retries,
+    reviewed,
+    show,
+    switches,
+)
 from orchestration.activate.destinations import VENDORS, check_destinations
 from orchestration.activate.frozen import Pair
 from orchestration.activate.ledger import Answer, Ledger
@@ -107,6 +115,8 @@ def push(
             _push_one(connection, ledger, targets[pair], estimate, manner)
             for pair, estimate in report.estimates.items()
         ]
+        # Before anybody reads on: who was forgotten and cleared is gone from the ledger too.
+        forgotten.settle(connection)
         frozen.read_confirmations(connection)
         report = replace(report, outcomes=outcomes, refusals=retries.refused(connection))
     show.show_outcomes(manner.console, report)

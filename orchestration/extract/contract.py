@@ -7,12 +7,29 @@ hands them to whatever lands rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import yaml
 
 from orchestration.settings import PROJECT_DIR
+
+
+@dataclass(frozen=True)
+class Forget:
+    """How a table speaks of people, and what goes when one is forgotten (`extract.forgotten`).
+
+    `ids` maps a kind of identifier (customer, email, phone, profile, subscriber, participant, and
+    order, refund, return for what hangs on an order) to its column. A row of somebody forgotten is
+    deleted; where `blank` names columns it stays without them, for the books. `since` is the column
+    that dates a row.
+    """
+
+    ids: Mapping[str, str]
+    since: str | None = None
+    blank: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,7 @@ class Table:
     lasting: tuple[str, ...] = ()
     erased_by: str | None = None
     personal: tuple[str, ...] = ()
+    forget: Forget = field(default_factory=lambda: Forget({}))
 
     @property
     def schema(self) -> str:
@@ -67,5 +85,10 @@ def tables() -> dict[tuple[str, str], Table]:
                     lasting=tuple(meta.get("lasting", ())),
                     erased_by=meta.get("erased_by"),
                     personal=tuple(meta.get("personal", ())),
+                    forget=_forget(meta.get("forget", {})),
                 )
     return found
+
+
+def _forget(meta: dict[str, Any]) -> Forget:
+    return Forget(meta.get("ids", {}), meta.get("since"), tuple(meta.get("blank", ())))

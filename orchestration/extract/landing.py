@@ -14,7 +14,7 @@ from datetime import datetime
 
 import duckdb
 
-from orchestration.extract import earlier
+from orchestration.extract import earlier, forgotten
 from orchestration.extract.contract import Table
 
 MAX_REJECTED_CONTENT = 65_536
@@ -292,7 +292,8 @@ def merge(
     A source that `forgets` cannot tell the `lasting` columns in every row, as an API that shows
     merged customers no more: where the winner says nothing in one, what the loser says stands. A
     row with only its key and such a column tells that and changes nothing else. A file is taken at
-    its word, but who was erased on request stays erased.
+    its word, but who was erased on request stays erased. Rows of people who were forgotten are out
+    before anything else (`forgotten`).
 
     Keys of staged rows must not be null.
     """
@@ -300,6 +301,7 @@ def merge(
     columns = names(table.columns)
     key = names(list(table.primary_key))
     rows = stage.relation
+    forgotten.take_out(connection, table, rows)
     total = scalar(connection, f"select count(*) from {rows}")
     if not total:
         return Merged()
@@ -371,6 +373,7 @@ def record_rejects(
     connection: duckdb.DuckDBPyConnection, table: Table, rejects: str, loaded_at: datetime
 ) -> None:
     """Append refused rows to the source's `_rejected`, but none that already stands there."""
+    forgotten.silence(connection, rejects)
     connection.execute(
         f"""
         insert into {table.schema}._rejected

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from orchestration.errors import HealthError
 from orchestration.operate.failures import told_in_a_sentence
+from orchestration.privacy.job import forget_job
 from orchestration.settings import settings
 from orchestration.transform.assets import POOL
 
@@ -82,4 +83,5 @@ def make_chores() -> list[JobDefinition]:
             "Whether destinations still hold what they confirmed; fails when something differs.",
             read_back,
         ),
+        forget_job(),
     ]

@@ -40,6 +40,7 @@ READING_ORDER = (
     "docs/scoring.md",
     "docs/operations.md",
     "docs/push.md",
+    "docs/privacy.md",
     "docs/bi.md",
     "docs/postgres.md",
     "docs/reliability.md",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from orchestration.extract import landing
+from orchestration.extract import forgotten, landing
 from orchestration.extract.files import TableResult
 from orchestration.extract.landing import literal
 from orchestration.receive.topics import PRIVACY
@@ -31,7 +31,7 @@ def record(connection: duckdb.DuckDBPyConnection, moment: datetime) -> list[Tabl
     """Add the privacy requests of `all_deliveries` to `raw_shopify._privacy_requests`, each once.
 
     The address is kept only where no customer id says who it is. `handled_at` is for the person who
-    answers the request. Call it inside the transaction.
+    answers the request; `health forget` fills it. Call it inside the transaction.
     """
     kinds = ", ".join(literal(kind) for kind in PRIVACY)
     sent = landing.scalar(
@@ -68,6 +68,8 @@ def record(connection: duckdb.DuckDBPyConnection, moment: datetime) -> list[Tabl
             )
         """,
     )
+    # Who was forgotten before stays unnamed: Shopify's own request may come after the shop's.
+    answer_requests(connection, moment)
     open_ones = landing.scalar(
         connection, "select count(*) from raw_shopify._privacy_requests where handled_at is null"
     )
@@ -86,3 +88,29 @@ def record(connection: duckdb.DuckDBPyConnection, moment: datetime) -> list[Tabl
             note=note if open_ones else None,
         )
     ]
+
+
+def answer_requests(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
+    """Mark the privacy requests of people who were forgotten as handled, and blank whom they name.
+
+    Returns how many there were. `moment` is naive UTC.
+    """
+    there = connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'raw_shopify' and table_name = '_privacy_requests'"
+    ).fetchone()
+    if there is None or not forgotten.is_kept(connection):
+        return 0
+    changed = connection.execute(
+        f"""
+        update raw_shopify._privacy_requests
+        set handled_at = coalesce(handled_at, $moment::timestamp),
+            customer_id = null, email = null, order_ids = []
+        where {forgotten.digest("customer", forgotten.normal("customer", "customer_id"))}
+            in (select digest from privacy.forgotten)
+            or {forgotten.digest("email", forgotten.normal("email", "email"))}
+            in (select digest from privacy.forgotten)
+        """,
+        {"moment": moment},
+    ).fetchone()
+    return int(changed[0]) if changed else 0

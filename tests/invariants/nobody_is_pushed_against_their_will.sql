@@ -1,6 +1,6 @@
 -- The plan, held against what the sources themselves say: no text-message service hears of somebody
--- without consent, no destination of somebody in a holdout, and of who refuses to be profiled or
--- was erased nothing is written.
+-- without consent (but to clear who was forgotten), no destination of somebody in a holdout, and of
+-- who refuses to be profiled or was erased nothing is written.
 with writes as (
     select * from {{ ref('plan') }}
     where action in ('send', 'clear')
@@ -23,6 +23,7 @@ without_consent as (
         on writes.shop_id = subscribers.shop_id and writes.object_id = subscribers.subscriber_id
     where
         writes.destination = 'postscript'
+        and writes.reason != 'forgotten'
         and not coalesce(subscribers.can_receive_sms_marketing, false)
 ),
 

@@ -40,6 +40,9 @@ LONG = (
     "test_against_reference.py",
     "test_console_browser.py",
     "test_push_kill.py",
+    "test_forget.py",
+    "test_push_kill_points.py",
+    "test_readers.py",
 )
 
 

@@ -782,7 +782,7 @@ def test_every_raw_table_lands_and_every_model_reads_what_is_made(
     landing = {k for k in graph.get_all_asset_keys() if graph.get(k).group_name == "landing"}
     assert landing == {extract.asset_key(t) for t in tables().values()}
     made_elsewhere = {k for k in graph.get_all_asset_keys() if not graph.get(k).is_materializable}
-    ours = ("ledger", "in_flight", "switches", "outlook")
+    ours = ("ledger", "in_flight", "forgotten", "switches", "outlook")
     assert made_elsewhere == {dg.AssetKey(["activation", name]) for name in ours}
     assert {k for k in landing if not graph.get(k).child_keys} == set()
 

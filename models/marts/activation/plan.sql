@@ -17,12 +17,14 @@ held_out as (
 ),
 
 -- Who refuses to be profiled is cleared even without consent to mail: it takes nothing but what was
--- written. To somebody without consent to text messages nothing goes at all.
+-- written. To somebody without consent to text messages nothing goes at all, but for who was
+-- forgotten: an erasure is owed, and no message.
 judged as (
     select
         changes.*,
         case
             when switched_off.shop_id is not null then 'switched off'
+            when changes.reason = 'forgotten' then null
             when changes.reason = 'profiling refused' and consents.needs in ('none', 'email')
                 then null
             when not {{ has_consent('consents.needs', 'objects') }} then 'no consent'

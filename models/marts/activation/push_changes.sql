@@ -8,6 +8,10 @@ confirmed as (
     select * from {{ ref('confirmed_state') }}
 ),
 
+forgotten as (
+    select * from {{ source('activation', 'forgotten') }}
+),
+
 -- An alert is said once and never taken back.
 differing as (
     select
@@ -53,13 +57,15 @@ days as (
     group by shop_id
 ),
 
--- Cleared is what is there; what is gone (a merged account, somebody erased) is left alone.
+-- Cleared is what is there; what is gone (a merged account, somebody Shopify erased) is left alone.
+-- Of who was forgotten nothing is there any more but what is to be cleared.
 final as (
     select
         differing.shop_id,
         differing.destination,
         differing.object_id,
-        coalesce(differing.customer_key, objects.customer_key) as customer_key,
+        coalesce(differing.customer_key, objects.customer_key, forgotten.customer_key)
+            as customer_key,
         coalesce(differing.email, objects.email) as email,
         coalesce(differing.external_id, objects.external_id) as external_id,
         coalesce(differing.payload, '{}') as payload,
@@ -68,6 +74,7 @@ final as (
         case differing.difference when 'clear' then 'clear' else 'send' end as action,
         case
             when differing.difference != 'clear' then differing.difference
+            when forgotten.object_id is not null then 'forgotten'
             when objects.refuses_profiling then 'profiling refused'
             else 'no longer scored'
         end as reason,
@@ -81,9 +88,15 @@ final as (
             differing.shop_id = objects.shop_id
             and differing.destination = objects.destination
             and differing.object_id = objects.object_id
+    left join forgotten
+        on
+            differing.shop_id = forgotten.shop_id
+            and differing.destination = forgotten.destination
+            and differing.object_id = forgotten.object_id
     left join days on differing.shop_id = days.shop_id
     where
         differing.difference != 'clear'
+        or forgotten.object_id is not null
         or (objects.object_id is not null and days.as_of_date is not null)
 )
 

@@ -66,7 +66,8 @@ postscript as (
             and phones.contact_kind = 'phone'
 ),
 
--- Who was erased on request is not written to, not even to clear: `health forget` sees to that.
+-- Who was erased on request is not written to, not even to clear: `health forget` sees to that
+-- (activation.forgotten).
 final as (
     select
         objects.*,
