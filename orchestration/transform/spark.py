@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,11 @@ def folder_of(warehouse: Path) -> Path:
 
 def check() -> None:
     """Raise `HealthError` when Spark or Java is not installed."""
-    try:
-        import dbt.adapters.spark  # noqa: F401
-        import pyspark  # noqa: F401
-    except ImportError as error:
+    if not (find_spec("dbt.adapters.spark") and find_spec("pyspark")):
         raise HealthError(
             "HEALTH_TARGET is spark, but Spark is not installed: run `make setup-spark`, or unset "
             "HEALTH_TARGET to build on DuckDB."
-        ) from error
+        )
     java = os.environ.get("JAVA_HOME")
     if not (shutil.which("java") or (java and (Path(java) / "bin" / "java").exists())):
         raise HealthError(
