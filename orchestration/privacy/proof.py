@@ -22,6 +22,7 @@ from orchestration.privacy.places import places
 from orchestration.receive.inbox import inbox_folder
 from orchestration.settings import Settings
 from orchestration.transform.build import target_path
+from orchestration.transform.spark import folder_of
 from orchestration.warehouse import connect
 
 # Tables in which an object's id waits until the push has cleared it.
@@ -59,6 +60,7 @@ def search(now: Settings, person: Person) -> list[Found]:
         ("reviewed plans", _below(plans_folder(warehouse)), words),
         ("audiences for ads", _below(warehouse.parent / "exports"), words),
         ("dbt's artefacts", _below(target_path(warehouse)), words),
+        ("what Spark keeps", _below(folder_of(warehouse)), words),
         ("files beside the warehouse", _beside(warehouse), words),
         # A run of this job names whom it is for by key; no address belongs there.
         ("Dagster's runs and logs", _below(now.dagster_home_path), bare),
