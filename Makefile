@@ -62,6 +62,9 @@ ui: setup ## the operator's console
 bench: setup ## what it costs, against a floor measured in the same run
 	$(BIN)/python -m benchmarks
 
+parity: setup-spark ## the same shop on DuckDB and on Spark, compared cell by cell
+	$(BIN)/python -m benchmarks.parity
+
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra spark --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-spark.lock
@@ -70,4 +73,4 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup setup-spark demo test fuzz lint format docs ui bench lock clean
+.PHONY: help setup setup-spark demo test fuzz lint format docs ui bench parity lock clean
