@@ -4,4 +4,5 @@
     {{ return(adapter.dispatch('run_argument', 'customer_health')(name)) }}
 {%- endmacro %}
 {% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}
-{% macro spark__run_argument(name) -%}nullif('${health.{{ name }}:-}', ''){%- endmacro %}
+{#- Nothing tells Spark; `health build` refuses what would need it. -#}
+{% macro spark__run_argument(name) -%}cast(null as string){%- endmacro %}

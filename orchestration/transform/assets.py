@@ -39,7 +39,7 @@ from orchestration.errors import HealthError
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, versions
+from orchestration.transform import scorecards, spark, versions
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
 from orchestration.transform.check_words import in_words
 from orchestration.transform.column_lineage import Lineage
@@ -348,6 +348,7 @@ def _build(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     with told_in_a_sentence():
+        spark.refuse(console=spark.is_chosen())
         scorecards.check()
         versions.check(config.scorecards)
     # A held lock is said in a sentence, before dbt says it in a stack trace.

@@ -195,6 +195,7 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     )
     on_spark = spark.is_chosen()
     if on_spark:
+        spark.refuse(shop=request.shop, scorecard=request.scorecards)
         spark.check()
         spark.hand_over(warehouse, spark.folder_of(warehouse))
     with build_environment(request, warehouse), spark.environment(warehouse), progress:

@@ -58,6 +58,19 @@ def check() -> None:
         )
 
 
+def refuse(**asked: object) -> None:
+    """Raise `HealthError` for what a build on Spark does not do yet, by its name in a sentence.
+
+    Nothing tells Spark of it, so it would be left out without a word.
+    """
+    for name, value in asked.items():
+        if value:
+            raise HealthError(
+                f"Builds on Spark know no {name} yet: leave it out, or unset HEALTH_TARGET to "
+                "build on DuckDB."
+            )
+
+
 def hand_over(warehouse: Path, folder: Path) -> list[str]:
     """Write the tables that landed as parquet files; the names of those that changed since.
 

@@ -1,0 +1,90 @@
+"""Spark as the engine of a build: what goes over, comes back, and is refused. No Spark runs here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from orchestration.errors import HealthError
+from orchestration.transform import spark
+from orchestration.transform.build import BuildRequest, build
+
+SCORES = {
+    "schema": "marts",
+    "alias": "scores",
+    "resource_type": "model",
+    "config": {"materialized": "table"},
+    "columns": {"score": {"name": "score", "data_type": "integer"}},
+}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    path = tmp_path / "w.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema raw_shopify; create schema activation")
+        connection.execute(
+            "create table raw_shopify.orders as select 'a' as shop_id, 'o' as order_id, "
+            "timestamp '2026-10-31 04:00' as created_at, '{}'::json as extra, 1.10::decimal(18,2) "
+            "as total"
+        )
+        connection.execute("create table raw_shopify._rejected as select 1 as line")
+    return path
+
+
+def test_a_table_goes_over_again_only_when_its_rows_change(warehouse: Path, tmp_path: Path) -> None:
+    folder = spark.folder_of(warehouse)
+    assert spark.hand_over(warehouse, folder) == ["raw_shopify.orders"]
+    assert spark.hand_over(warehouse, folder) == []
+    with duckdb.connect(str(warehouse)) as connection:
+        # The same number of rows, of the same load.
+        connection.execute("update raw_shopify.orders set total = 2")
+    assert spark.hand_over(warehouse, folder) == ["raw_shopify.orders"]
+    file = folder / "landing" / "raw_shopify" / "orders" / "rows.parquet"
+    described = dict(row[:2] for row in duckdb.sql(f"describe from '{file}'").fetchall())
+    assert described["created_at"] == "TIMESTAMP WITH TIME ZONE"
+    assert described["extra"] == "VARCHAR"
+    assert described["total"] == "DECIMAL(18,2)"
+
+
+def test_what_was_built_comes_back_in_the_types_of_its_contract(
+    warehouse: Path, tmp_path: Path
+) -> None:
+    folder = spark.folder_of(warehouse)
+    place = folder / "tables" / "marts.db" / "scores"
+    place.mkdir(parents=True)
+    duckdb.sql(
+        "copy (select 7::bigint as score, "
+        "timestamptz '2026-10-31 04:00:00+00' as scored_at) "
+        f"to '{place}/part.parquet' (format parquet)"
+    )
+    for _ in range(2):
+        assert spark.take_back(warehouse, folder, {"nodes": {"m": SCORES}}) == ["marts.scores"]
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        found = connection.execute(
+            "select typeof(score), typeof(scored_at), score, scored_at::varchar from marts.scores"
+        ).fetchall()
+    assert found == [("INTEGER", "TIMESTAMP", 7, "2026-10-31 04:00:00")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [({"shop": "a"}, "shop"), ({"scorecards": ("jewelry_points@1",)}, "scorecard")],
+)
+def test_what_spark_would_leave_out_is_refused(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], name: str
+) -> None:
+    monkeypatch.setenv("HEALTH_TARGET", "spark")
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create table raw_shopify.shops as select 'a' as shop_id")
+    with pytest.raises(HealthError, match=f"Builds on Spark know no {name} yet"):
+        build(BuildRequest(**asked), warehouse, Console(quiet=True))  # type: ignore[arg-type]
+
+
+def test_spark_that_is_not_installed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark, "find_spec", lambda name: None)
+    with pytest.raises(HealthError, match="run `make setup-spark`"):
+        spark.check()
