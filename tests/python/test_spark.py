@@ -1,4 +1,4 @@
-"""Spark as the engine of a build: what goes over, comes back, and is refused. No Spark runs here."""
+"""A build on Spark: what goes over, comes back, and is refused. No Spark runs here."""
 
 from __future__ import annotations
 
