@@ -52,12 +52,20 @@
     {{ return(relation.incorporate(path={'identifier': relation.identifier ~ suffix})) }}
 {%- endmacro %}
 
+{#- A table with the rows of a query, instead of what there was by its name. -#}
+{% macro write_anew(relation, query) -%}
+    {%- do run_query('drop table if exists ' ~ relation) -%}
+    {%- do run_query(
+        'create table ' ~ relation ~ ' ' ~ stored_at(relation.schema, relation.identifier)
+        ~ ' as ' ~ query
+    ) -%}
+{%- endmacro %}
+
 {#- The statement that gives a table the rows of a query that reads it. They are written beside it
-    first; a table that is there is whole, so a run that dies meanwhile is finished by the next. -#}
+    first, and stay there: where a run dies meanwhile, `health build` puts them in place. -#}
 {% macro overwrite(relation, query) -%}
     {%- set whole = beside(relation, '__whole') -%}
-    {%- do run_query('drop table if exists ' ~ whole) -%}
-    {%- do run_query('create table ' ~ whole ~ ' using parquet as ' ~ query) -%}
+    {%- do write_anew(whole, query) -%}
     {%- do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ whole) -%}
     drop table {{ whole }}
 {%- endmacro %}
@@ -87,16 +95,8 @@
     {%- endfor -%}
     {%- set arrived = beside(target, '__arrived') -%}
     {%- set changes = beside(target, '__changes') -%}
-    {%- for relation in (arrived, changes) -%}
-        {%- do run_query('drop table if exists ' ~ relation) -%}
-    {%- endfor -%}
-    {%- do run_query(
-        'create table ' ~ arrived ~ ' using parquet as select * from ' ~ arg_dict['temp_relation']
-    ) -%}
-    {%- do run_query(
-        'create table ' ~ changes ~ ' using parquet as '
-        ~ interval_changes(target, arrived, keys, columns, types)
-    ) -%}
+    {%- do write_anew(arrived, 'select * from ' ~ arg_dict['temp_relation']) -%}
+    {%- do write_anew(changes, interval_changes(target, arrived, keys, columns, types)) -%}
     {%- set query -%}
         select
             {%- for column in columns %}

@@ -4,5 +4,5 @@
     {{ return(adapter.dispatch('run_argument', 'customer_health')(name)) }}
 {%- endmacro %}
 {% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}
-{#- Nothing tells Spark; `health build` refuses what would need it. -#}
-{% macro spark__run_argument(name) -%}cast(null as string){%- endmacro %}
+{#- Spark puts a setting of its session, which profiles.yml makes of the environment, into the text. -#}
+{% macro spark__run_argument(name) -%}nullif('${spark.health.{{ name }}}', ''){%- endmacro %}

@@ -7,16 +7,26 @@
             {%- for name in agate_table.column_names -%}
                 {{ name }} {{ sql_type(types.get(name, 'varchar')) }}{{ ', ' if not loop.last }}
             {%- endfor -%}
-        ) using parquet
+        ) {{ stored_at(model.schema, model.alias) }}
     {%- endset -%}
     {%- call statement('_') -%}{{ sql }}{%- endcall -%}
     {{ return(sql) }}
 {%- endmacro %}
 
+{#- The folder may still hold the rows of another run: a table that is dropped leaves its files. -#}
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {%- set types = model['config'].get('column_types', {}) -%}
     {%- set sql -%}
-        insert into {{ this.render() }} values
+        insert overwrite table {{ this.render() }}
+        {% if agate_table.rows | length == 0 -%}
+            select
+            {%- for name in agate_table.column_names %}
+                cast(null as {{ sql_type(types.get(name, 'varchar')) }}){{ ', ' if not loop.last }}
+            {%- endfor %}
+            where false
+        {%- else -%}
+            values
+        {%- endif %}
         {% for row in agate_table.rows -%}
             (
             {%- for name in agate_table.column_names -%}
@@ -26,6 +36,6 @@
             ){{ ', ' if not loop.last }}
         {% endfor %}
     {%- endset -%}
-    {%- if agate_table.rows | length -%}{%- do adapter.add_query(sql, abridge_sql_log=True) -%}{%- endif -%}
+    {%- do adapter.add_query(sql, abridge_sql_log=True) -%}
     {{ return(sql) }}
 {%- endmacro %}

@@ -5,3 +5,12 @@
         relation, sql | replace('"' ~ relation.database ~ '".', '')
     )) }}
 {%- endmacro %}
+
+{#- Spark puts a view's query into each one that reads it and plans it anew there, and reads the landed
+    files as often. What staging makes of them is written once instead. -#}
+{% materialization view, adapter='spark' -%}
+    {%- if model.fqn[1] == 'staging' -%}
+        {{ return(dbt.materialization_table_spark()) }}
+    {%- endif -%}
+    {{ return(create_or_replace_view()) }}
+{%- endmaterialization %}

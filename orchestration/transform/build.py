@@ -195,9 +195,8 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     )
     on_spark = spark.is_chosen()
     if on_spark:
-        spark.refuse(shop=request.shop, scorecard=request.scorecards)
         spark.check()
-        spark.hand_over(warehouse, spark.folder_of(warehouse))
+        spark.hand_over(warehouse)
     with build_environment(request, warehouse), spark.environment(warehouse), progress:
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
@@ -218,7 +217,7 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
 def take_back(warehouse: Path, runner: Any) -> None:
     """After a build on Spark: its tables, and the views over them as DuckDB has them."""
     manifest = json.loads((target_path(warehouse) / "manifest.json").read_text())
-    spark.take_back(warehouse, spark.folder_of(warehouse), manifest)
+    spark.take_back(warehouse, manifest)
     views = BuildRequest(select=("config.materialized:view",))
     with spark.on_duckdb():
         _statuses(runner.invoke(dbt_arguments(views, target_path(warehouse) / "views")))

@@ -26,6 +26,8 @@ DBT = Path(sys.executable).with_name("dbt")
 # The same, but it ends with the process that started it.
 BOUND_DBT = Path(sys.executable).with_name("health-dbt")
 KEPT_RUNS = 20
+# What Dagster shows is the same whatever builds it.
+ON_DUCKDB = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "HEALTH_TARGET": "dev"}
 PARTIAL_PARSE = "partial_parse.msgpack"
 PROJECT_FILES = ("dbt_project.yml", "profiles.yml")
 PROJECT_FOLDERS = ("macros", "models", "seeds", "tests")
@@ -109,7 +111,7 @@ def _call(command: str, project: Path, folder: Path, *arguments: str, **environm
             "--log-path", str(folder / "logs"),
         ],
         cwd=project,
-        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **environment},
+        env={**os.environ, **ON_DUCKDB, **environment},
         capture_output=True,
         text=True,
     )  # fmt: skip

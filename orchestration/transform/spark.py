@@ -6,7 +6,7 @@ each build hands over the tables that landed (`hand_over`), has dbt build on Spa
 (`take_back`): the tables that somebody reads as tables, the others as views over Spark's files.
 
 Everything of one warehouse lies in one folder beside it: `landing/` as handed over, `tables/` as
-Spark keeps them, `catalogue/` which knows both.
+Spark keeps them, a folder of parquet files each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ from orchestration.warehouse import connect
 TARGET = "spark"
 # What readers get and what programs here read or write; the rest stays with Spark.
 TAKEN_WHOLE = ("activation", "history", "marts", "quality", "seeds")
+# What a statement of Spark's writes beside a table, to put in its place or to read it from.
+WHOLE = "__whole"
+BESIDE = (WHOLE, "__arrived", "__changes")
 STORED = ("incremental", "seed", "table", "test")
+# What dbt builds on DuckDB afterwards: the views, over what came back.
+VIEWS = ["run", "--select", "config.materialized:view"]
 
 
 def is_chosen() -> bool:
@@ -58,24 +63,12 @@ def check() -> None:
         )
 
 
-def refuse(**asked: object) -> None:
-    """Raise `HealthError` for what a build on Spark does not do yet, by its name in a sentence.
-
-    Nothing tells Spark of it, so it would be left out without a word.
-    """
-    for name, value in asked.items():
-        if value:
-            raise HealthError(
-                f"Builds on Spark know no {name} yet: leave it out, or unset HEALTH_TARGET to "
-                "build on DuckDB."
-            )
-
-
-def hand_over(warehouse: Path, folder: Path) -> list[str]:
+def hand_over(warehouse: Path) -> list[str]:
     """Write the tables that landed as parquet files; the names of those that changed since.
 
     A table is written again when the sum of its rows' hashes differs from last time.
     """
+    folder = folder_of(warehouse)
     marks_path = folder / "landing" / "marks.json"
     marks: dict[str, str] = json.loads(marks_path.read_text()) if marks_path.exists() else {}
     written = []
@@ -96,7 +89,42 @@ def hand_over(warehouse: Path, folder: Path) -> list[str]:
             written.append(f"{schema}.{name}")
     marks_path.parent.mkdir(parents=True, exist_ok=True)
     marks_path.write_text(json.dumps(marks, indent=1, sort_keys=True))
+    tidy(folder / "tables")
+    _list_stored(folder)
     return written
+
+
+def tidy(tables: Path) -> list[str]:
+    """Finish what an earlier run was about when it died, and remove what it wrote on the way.
+
+    A table is overwritten from one that lies whole beside it. Spark marks what is whole by
+    `_SUCCESS`, so a table without that mark takes the place of nothing. Returns the tables that
+    were put in place.
+    """
+    mended = []
+    for beside in sorted(tables.glob("*/*")):
+        suffix = next((s for s in BESIDE if beside.name.endswith(s)), None)
+        if suffix is None:
+            continue
+        place = beside.with_name(beside.name.removesuffix(suffix))
+        is_whole = suffix == WHOLE and (beside / "_SUCCESS").exists()
+        if is_whole and not (place / "_SUCCESS").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            beside.rename(place)
+            mended.append(f"{place.parent.name}.{place.name}")
+        else:
+            shutil.rmtree(beside)
+    return mended
+
+
+def _list_stored(folder: Path) -> None:
+    """Write down which tables are there, for the macro `ensure_stored_tables`, a line each.
+
+    A folder without `_SUCCESS` is what a run left that died while it wrote.
+    """
+    found = sorted((folder / "tables").glob("*/*/_SUCCESS"))
+    lines = [f"{mark.parts[-3]}.{mark.parts[-2]}\n" for mark in found]
+    (folder / "landing" / "stored.txt").write_text("".join(lines))
 
 
 def _landed(
@@ -149,8 +177,9 @@ def _for_spark(column: str, type_: str) -> str:
     return f'"{column}"'
 
 
-def take_back(warehouse: Path, folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+def take_back(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Bring what Spark built into the warehouse, all at once; the names, as `schema.name`."""
+    folder = folder_of(warehouse)
     nodes = [
         (node["schema"], node["alias"], node)
         for node in manifest["nodes"].values()
@@ -160,8 +189,8 @@ def take_back(warehouse: Path, folder: Path, manifest: Mapping[str, Any]) -> lis
     with connect(warehouse) as connection:
         connection.execute("begin")
         for schema, name, node in sorted(nodes, key=lambda found: found[:2]):
-            place = folder / "tables" / f"{schema}.db" / name
-            if not place.exists():
+            place = folder / "tables" / schema / name
+            if not (place / "_SUCCESS").exists():
                 continue
             _bring(connection, schema, name, node, place)
             brought.append((schema, name))
@@ -170,6 +199,7 @@ def take_back(warehouse: Path, folder: Path, manifest: Mapping[str, Any]) -> lis
         )
         connection.executemany("insert into main._from_spark values (?, ?)", brought)
         connection.execute("commit")
+    tidy(folder / "tables")
     return [f"{schema}.{name}" for schema, name in brought]
 
 

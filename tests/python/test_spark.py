@@ -36,14 +36,13 @@ def warehouse(tmp_path: Path) -> Path:
 
 
 def test_a_table_goes_over_again_only_when_its_rows_change(warehouse: Path, tmp_path: Path) -> None:
-    folder = spark.folder_of(warehouse)
-    assert spark.hand_over(warehouse, folder) == ["raw_shopify.orders"]
-    assert spark.hand_over(warehouse, folder) == []
+    assert spark.hand_over(warehouse) == ["raw_shopify.orders"]
+    assert spark.hand_over(warehouse) == []
     with duckdb.connect(str(warehouse)) as connection:
         # The same number of rows, of the same load.
         connection.execute("update raw_shopify.orders set total = 2")
-    assert spark.hand_over(warehouse, folder) == ["raw_shopify.orders"]
-    file = folder / "landing" / "raw_shopify" / "orders" / "rows.parquet"
+    assert spark.hand_over(warehouse) == ["raw_shopify.orders"]
+    file = spark.folder_of(warehouse) / "landing" / "raw_shopify" / "orders" / "rows.parquet"
     described = dict(row[:2] for row in duckdb.sql(f"describe from '{file}'").fetchall())
     assert described["created_at"] == "TIMESTAMP WITH TIME ZONE"
     assert described["extra"] == "VARCHAR"
@@ -62,26 +61,12 @@ def test_what_was_built_comes_back_in_the_types_of_its_contract(
         f"to '{place}/part.parquet' (format parquet)"
     )
     for _ in range(2):
-        assert spark.take_back(warehouse, folder, {"nodes": {"m": SCORES}}) == ["marts.scores"]
+        assert spark.take_back(warehouse, {"nodes": {"m": SCORES}}) == ["marts.scores"]
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         found = connection.execute(
             "select typeof(score), typeof(scored_at), score, scored_at::varchar from marts.scores"
         ).fetchall()
     assert found == [("INTEGER", "TIMESTAMP", 7, "2026-10-31 04:00:00")]
-
-
-@pytest.mark.parametrize(
-    ("asked", "name"),
-    [({"shop": "a"}, "shop"), ({"scorecards": ("jewelry_points@1",)}, "scorecard")],
-)
-def test_what_spark_would_leave_out_is_refused(
-    warehouse: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], name: str
-) -> None:
-    monkeypatch.setenv("HEALTH_TARGET", "spark")
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("create table raw_shopify.shops as select 'a' as shop_id")
-    with pytest.raises(HealthError, match=f"Builds on Spark know no {name} yet"):
-        build(BuildRequest(**asked), warehouse, Console(quiet=True))  # type: ignore[arg-type]
 
 
 def test_spark_that_is_not_installed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
