@@ -6,3 +6,4 @@
 {% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}
 {#- Nothing tells Spark; `health build` refuses what would need it. -#}
 {% macro spark__run_argument(name) -%}cast(null as string){%- endmacro %}
+{% macro bigquery__run_argument(name) -%}cast(null as string){%- endmacro %}
