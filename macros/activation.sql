@@ -8,7 +8,7 @@
 {#- Whether a list, parted by |, names one; blank names all. -#}
 {% macro names_destination(list_expression, destination) -%}
     coalesce(
-        position('|' || {{ destination }} || '|' in '|' || {{ list_expression }} || '|') > 0, true
+        instr('|' || {{ list_expression }} || '|', '|' || {{ destination }} || '|') > 0, true
     )
 {%- endmacro %}
 

@@ -64,7 +64,7 @@
                 shop_id,
                 activity_date
             from changed
-            union
+            union distinct
             select
                 shop_id,
                 activity_date

@@ -2,7 +2,7 @@
     ids that is five times cheaper. -#}
 {% macro text_or_null(column) -%}
     nullif(
-        case when position(' ' in {{ column }}) > 0 then trim({{ column }}) else {{ column }} end, ''
+        case when instr({{ column }}, ' ') > 0 then trim({{ column }}) else {{ column }} end, ''
     )
 {%- endmacro %}
 
@@ -11,7 +11,7 @@
 
 {#- A text that says a finite number as that number, anything else as null. -#}
 {% macro number_or_null(column) -%}
-    {%- set number = 'try_cast(trim(' ~ column ~ ') as ' ~ type_double() ~ ')' -%}
+    {%- set number = cast_or_null('trim(' ~ column ~ ')', type_double()) -%}
     case when abs({{ number }}) < 1e300 then {{ number }} end
 {%- endmacro %}
 

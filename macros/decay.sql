@@ -49,7 +49,7 @@
             facts.value * power(
                 cast(2 as {{ type_double() }}),
                 {{ days_between('blocks.anchor_date', 'facts.fact_date') }} / facts.half_life_days
-            ) as decimal(38, 15)
+            ) as {{ type_decimal(38, 15) }}
         ) as term
     from {{ facts }} as facts
     inner join {{ name }}_blocks as blocks

@@ -10,7 +10,7 @@
         when '=' then coalesce({{ value_text }} = {{ threshold }}, {{ value_number }} = {{ limit }})
         when '!=' then coalesce({{ value_text }} != {{ threshold }}, {{ value_number }} != {{ limit }})
         when 'in'
-            then position('|' || {{ value_text }} || '|' in '|' || {{ threshold }} || '|') > 0
+            then instr('|' || {{ threshold }} || '|', '|' || {{ value_text }} || '|') > 0
         else false
     end
 {%- endmacro %}

@@ -113,7 +113,7 @@
         inner join {{ ref('scorecard_rules') }} as rules
             on valid.scorecard_id = rules.scorecard_id and valid.version = rules.version
         where valid.place = 1
-        union
+        union distinct
         select
             days.shop_id,
             segment_rules.signal,

@@ -8,6 +8,12 @@
 {% macro spark__json_text(json_expression, member) -%}
     get_json_object({{ json_expression }}, '$.{{ member }}')
 {%- endmacro %}
+{% macro bigquery__json_text(json_expression, member) -%}
+    coalesce(
+        json_value({{ json_expression }}, '$.{{ member }}'),
+        json_query({{ json_expression }}, '$.{{ member }}')
+    )
+{%- endmacro %}
 
 {#- The texts of a JSON array given as text, one a row, in the column `item`; a bare text is one item.
     For use in `from x cross join ...`. -#}
@@ -37,6 +43,16 @@
         ) as item
     )
 {%- endmacro %}
+{% macro bigquery__unnest_json_texts(json_text_expression) -%}
+    unnest(array(
+        select as struct item
+        from unnest(
+            coalesce(
+                safe.json_value_array({{ json_text_expression }}), [{{ json_text_expression }}]
+            )
+        ) as item
+    ))
+{%- endmacro %}
 
 {#- Whether a list of texts holds one of the given words, case and blanks aside. -#}
 {% macro list_has_any_word(list_expression, words) -%}
@@ -62,6 +78,14 @@
         false
     )
 {%- endmacro %}
+{% macro bigquery__list_has_any_word(list_expression, words) -%}
+    exists(
+        select 1 from unnest({{ list_expression }}) as word
+        where lower(trim(word)) in (
+            {%- for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor -%}
+        )
+    )
+{%- endmacro %}
 
 {#- A JSON object as canonical text: members in the order given. `members` maps name to expression. -#}
 {% macro json_object_text(members) -%}
@@ -84,6 +108,13 @@
         map('ignoreNullFields', 'false')
     )
 {%- endmacro %}
+{% macro bigquery__json_object_text(members) -%}
+    to_json_string(json_object(
+        {%- for name, expression in members | dictsort %}
+        '{{ name }}', {{ expression }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ))
+{%- endmacro %}
 
 {#- The same with further members, given as text without braces, in their place: after the members
     whose names come before `place`. There are members on both sides of it. -#}
@@ -93,9 +124,20 @@
     {%- for name, expression in members.items() -%}
         {%- do (before if name < place else after).update({name: expression}) -%}
     {%- endfor -%}
-    trim(trailing '}' from {{ json_object_text(before) }})
+    {{ trimmed(json_object_text(before), 'trailing', '}') }}
     || ',' || {{ more }} || ','
-    || trim(leading '{' from {{ json_object_text(after) }})
+    || {{ trimmed(json_object_text(after), 'leading', '{') }}
+{%- endmacro %}
+
+{#- A text without the characters of one kind at its `leading` or its `trailing` end. -#}
+{% macro trimmed(text_expression, end, character) -%}
+    {{ return(adapter.dispatch('trimmed', 'customer_health')(text_expression, end, character)) }}
+{%- endmacro %}
+{% macro default__trimmed(text_expression, end, character) -%}
+    trim({{ end }} '{{ character }}' from {{ text_expression }})
+{%- endmacro %}
+{% macro bigquery__trimmed(text_expression, end, character) -%}
+    {{ 'ltrim' if end == 'leading' else 'rtrim' }}({{ text_expression }}, '{{ character }}')
 {%- endmacro %}
 
 {#- One member of a JSON object as text; the value is JSON already. -#}
@@ -109,6 +151,9 @@
     {#- Of a list of one text without the brackets: to_json takes no bare text. #}
     regexp_replace(to_json(array({{ name_expression }})), '^\[|\]$', '') || ':' || {{ json_expression }}
 {%- endmacro %}
+{% macro bigquery__json_member_text(name_expression, json_expression) -%}
+    to_json_string({{ name_expression }}) || ':' || {{ json_expression }}
+{%- endmacro %}
 
 {#- Whether a list of texts holds any that is not blank. -#}
 {% macro list_has_any_text(list_expression) -%}
@@ -119,6 +164,9 @@
 {%- endmacro %}
 {% macro spark__list_has_any_text(list_expression) -%}
     coalesce(exists({{ list_expression }}, text -> trim(text) != ''), false)
+{%- endmacro %}
+{% macro bigquery__list_has_any_text(list_expression) -%}
+    exists(select 1 from unnest({{ list_expression }}) as text where trim(text) != '')
 {%- endmacro %}
 
 {#- The texts of a list, one a row, in the column `item`. For use in `from x cross join ...`. -#}
@@ -131,6 +179,9 @@
 {% macro spark__unnest_texts(list_expression) -%}
     lateral (select explode({{ list_expression }}) as item)
 {%- endmacro %}
+{% macro bigquery__unnest_texts(list_expression) -%}
+    unnest(array(select as struct item from unnest({{ list_expression }}) as item))
+{%- endmacro %}
 
 {#- The parts of a text between separators, one a row, in the column `item`. -#}
 {% macro unnest_split(text_expression, separator) -%}
@@ -141,6 +192,9 @@
 {%- endmacro %}
 {% macro spark__unnest_split(text_expression, separator) -%}
     lateral (select explode(split({{ text_expression }}, '[{{ separator }}]')) as item)
+{%- endmacro %}
+{% macro bigquery__unnest_split(text_expression, separator) -%}
+    {{ bigquery__unnest_texts("split(" ~ text_expression ~ ", '" ~ separator ~ "')") }}
 {%- endmacro %}
 
 {#- The members of a JSON object, one a row, in the columns `property` and `value` (as text). -#}
@@ -167,4 +221,19 @@
             'map<string, string>'
         )) as (property, value)
     )
+{%- endmacro %}
+{#- json_keys puts a name like $value between quotes. -#}
+{% macro bigquery__unnest_json_members(json_expression) -%}
+    unnest(array(
+        select as struct
+            trim(name, '"') as property,
+            coalesce(
+                json_value(object[trim(name, '"')]),
+                nullif(to_json_string(object[trim(name, '"')]), 'null')
+            ) as value
+        from unnest([parse_json(
+            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end
+        )]) as object
+        cross join unnest(json_keys(object, 1)) as name
+    ))
 {%- endmacro %}

@@ -6,3 +6,4 @@
 {% macro default__run_argument(name) -%}getvariable('health_{{ name }}'){%- endmacro %}
 {#- Spark puts a setting of its session, which profiles.yml makes of the environment, into the text. -#}
 {% macro spark__run_argument(name) -%}nullif('${spark.health.{{ name }}}', ''){%- endmacro %}
+{% macro bigquery__run_argument(name) -%}cast(null as string){%- endmacro %}

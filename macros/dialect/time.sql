@@ -10,6 +10,9 @@
 {% macro spark__local_date(utc_timestamp, zone) -%}
     cast(from_utc_timestamp({{ utc_timestamp }}, {{ zone }}) as date)
 {%- endmacro %}
+{% macro bigquery__local_date(utc_timestamp, zone) -%}
+    date({{ utc_timestamp }}, {{ zone }})
+{%- endmacro %}
 
 {#- A relation with one column, `series_date`: every date from first to last, both included. -#}
 {% macro date_series(first, last) -%}
@@ -24,6 +27,9 @@
 {% macro spark__date_series(first, last) -%}
     (select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as series_date)
 {%- endmacro %}
+{% macro bigquery__date_series(first, last) -%}
+    (select series_date from unnest(generate_date_array({{ first }}, {{ last }})) as series_date)
+{%- endmacro %}
 
 {#- A date moved by whole days; the number may be a column. -#}
 {% macro days_after(date_expression, days) -%}
@@ -34,6 +40,9 @@
 {%- endmacro %}
 {% macro spark__days_after(date_expression, days) -%}
     date_add({{ date_expression }}, cast({{ days }} as int))
+{%- endmacro %}
+{% macro bigquery__days_after(date_expression, days) -%}
+    date_add({{ date_expression }}, interval cast({{ days }} as int64) day)
 {%- endmacro %}
 
 {#- Whole days from the earlier date to the later one. -#}
@@ -46,6 +55,9 @@
 {% macro spark__days_between(earlier, later) -%}
     datediff({{ later }}, {{ earlier }})
 {%- endmacro %}
+{% macro bigquery__days_between(earlier, later) -%}
+    date_diff({{ later }}, {{ earlier }}, day)
+{%- endmacro %}
 
 {#- A timestamp moved by whole minutes. -#}
 {% macro minutes_after(timestamp_expression, minutes) -%}
@@ -56,6 +68,9 @@
 {%- endmacro %}
 {% macro spark__minutes_after(timestamp_expression, minutes) -%}
     timestampadd(minute, {{ minutes }}, {{ timestamp_expression }})
+{%- endmacro %}
+{% macro bigquery__minutes_after(timestamp_expression, minutes) -%}
+    timestamp_add({{ timestamp_expression }}, interval {{ minutes }} minute)
 {%- endmacro %}
 
 {#- The UTC timestamp of local midnight; near enough where midnight is skipped or repeated. -#}
@@ -68,6 +83,9 @@
 {% macro spark__local_midnight(date_expression, zone) -%}
     to_utc_timestamp(cast({{ date_expression }} as timestamp), {{ zone }})
 {%- endmacro %}
+{% macro bigquery__local_midnight(date_expression, zone) -%}
+    timestamp({{ date_expression }}, {{ zone }})
+{%- endmacro %}
 
 {#- Microseconds since 1970 of a UTC timestamp, a whole number. -#}
 {% macro epoch_microseconds(utc_timestamp) -%}
@@ -77,6 +95,7 @@
 {% macro spark__epoch_microseconds(utc_timestamp) -%}
     unix_micros(cast({{ utc_timestamp }} as timestamp))
 {%- endmacro %}
+{% macro bigquery__epoch_microseconds(utc_timestamp) -%}unix_micros({{ utc_timestamp }}){%- endmacro %}
 {% macro postgres__epoch_microseconds(utc_timestamp) -%}
     cast(extract(epoch from {{ utc_timestamp }}) * 1000000 as bigint)
 {%- endmacro %}
@@ -87,6 +106,9 @@
 {%- endmacro %}
 {% macro default__month_day(date_expression) -%}strftime({{ date_expression }}, '%m-%d'){%- endmacro %}
 {% macro spark__month_day(date_expression) -%}date_format({{ date_expression }}, 'MM-dd'){%- endmacro %}
+{% macro bigquery__month_day(date_expression) -%}
+    format_date('%m-%d', {{ date_expression }})
+{%- endmacro %}
 {% macro postgres__month_day(date_expression) -%}to_char({{ date_expression }}, 'MM-DD'){%- endmacro %}
 
 {#- The date of a year in which a date's month and day return; 29 February is 1 March elsewhere. -#}
@@ -99,11 +121,17 @@
         'day(' ~ date_expression ~ ') - 1'
     ) }})
 {%- endmacro %}
+{% macro bigquery__anniversary(date_expression, year) -%}
+    ({{ days_after(
+        'date(' ~ year ~ ', extract(month from ' ~ date_expression ~ '), 1)',
+        'extract(day from ' ~ date_expression ~ ') - 1'
+    ) }})
+{%- endmacro %}
 
 {#- Whole days from a date to the next return of another date's month and day; 0 on the day itself. -#}
 {% macro days_to_anniversary(date_expression, from_date) -%}
-    {%- set this_year = anniversary(date_expression, 'year(' ~ from_date ~ ')') -%}
-    {%- set next_year = anniversary(date_expression, 'year(' ~ from_date ~ ') + 1') -%}
+    {%- set this_year = anniversary(date_expression, 'extract(year from ' ~ from_date ~ ')') -%}
+    {%- set next_year = anniversary(date_expression, 'extract(year from ' ~ from_date ~ ') + 1') -%}
     case
         when {{ this_year }} >= {{ from_date }} then {{ days_between(from_date, this_year) }}
         else {{ days_between(from_date, next_year) }}

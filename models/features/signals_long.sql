@@ -2,7 +2,7 @@
 {% set signals = signal_columns(signal_models()) %}
 with rules as (
     select signal from {{ ref('scorecard_rules') }}
-    union
+    union distinct
     select signal from {{ ref('segment_rules') }}
 ),
 

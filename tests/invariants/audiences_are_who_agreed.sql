@@ -56,8 +56,8 @@ against as (
 opinions as (
     select
         customer_key,
-        bool_or(is_refusal) as is_refusal,
-        bool_or(is_from_all) as is_from_all
+        {{ dbt.bool_or('is_refusal') }} as is_refusal,
+        {{ dbt.bool_or('is_from_all') }} as is_from_all
     from against
     group by customer_key
 ),

@@ -32,7 +32,7 @@ scores as (
         cards.customer_key,
         cards.as_of_date,
         cards.scorecard_id,
-        cast(cards.score as decimal(18, 10)) as score
+        cast(cards.score as {{ type_decimal(18, 10) }}) as score
     from {{ ref('scorecard_scores') }} as cards
     inner join days on cards.shop_id = days.shop_id and cards.as_of_date = days.as_of_date
     where cards.as_of_date in ({{ days_to_check() }})
@@ -42,21 +42,21 @@ scores as (
         customer_key,
         as_of_date,
         '{{ var('health_scorecard') }}' as scorecard_id,
-        cast(health_score as decimal(18, 10)) as score
+        cast(health_score as {{ type_decimal(18, 10) }}) as score
     from history
     union all
     select
         customer_key,
         as_of_date,
         'behaviour' as scorecard_id,
-        cast(behaviour_score as decimal(18, 10)) as score
+        cast(behaviour_score as {{ type_decimal(18, 10) }}) as score
     from history
     union all
     select
         customer_key,
         as_of_date,
         'trust' as scorecard_id,
-        cast(trust_score as decimal(18, 10)) as score
+        cast(trust_score as {{ type_decimal(18, 10) }}) as score
     from history
     where trust_score is not null
 )

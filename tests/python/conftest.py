@@ -43,6 +43,7 @@ LONG = (
     "test_forget.py",
     "test_push_kill_points.py",
     "test_readers.py",
+    "test_bigquery.py",
 )
 
 

@@ -28,7 +28,7 @@ changes as (
             {{ moment }} as as_of_date
         from dates
         where {{ moment }} >= first_day and {{ moment }} <= last_day
-        union
+        union distinct
     {% endfor %}
     select
         dates.shop_id,

@@ -29,7 +29,8 @@ scored as (
         customer_days.as_of_date,
         versions.scorecard_version,
         versions.is_in_force,
-        cast(coalesce(contributions.uncapped_points, 0) as decimal(18, 10)) as uncapped_points
+        cast(coalesce(contributions.uncapped_points, 0) as {{ type_decimal(18, 10) }})
+            as uncapped_points
     from customer_days
     inner join versions on customer_days.as_of_date = versions.as_of_date
     left join contributions

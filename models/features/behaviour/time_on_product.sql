@@ -36,7 +36,7 @@ changes as (
         greatest(effective_date, first_day) as change_date,
         last_day
     from facts
-    union
+    union distinct
     select
         customer_key,
         end_date as change_date,

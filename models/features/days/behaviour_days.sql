@@ -6,11 +6,11 @@ with limits as (
     select distinct cast(min_score as {{ type_double() }}) as threshold
     from {{ ref('scorecard_bands') }}
     where scorecard_id = 'behaviour'
-    union
+    union distinct
     select {{ number_or_null('threshold') }} as threshold
     from {{ ref('scorecard_rules') }}
     where signal = 'behaviour_score'
-    union
+    union distinct
     select {{ number_or_null('threshold') }} as threshold
     from {{ ref('segment_rules') }}
     where signal = 'behaviour_score'

@@ -40,7 +40,7 @@ changes as (
                     facts.shop_id = bounds.shop_id
                     and facts.{{ column }} > bounds.first_day
                     and facts.{{ column }} <= bounds.last_day
-            union
+            union distinct
         {% endfor %}
     {% endfor %}
     {% for relation, column in moments %}
@@ -48,7 +48,7 @@ changes as (
             customer_key,
             {{ column }} as change_date
         from {{ relation }}
-        {{ 'union' if not loop.last }}
+        {{ 'union distinct' if not loop.last }}
     {% endfor %}
 ),
 
@@ -64,7 +64,7 @@ days as (
             known.customer_key = changes.customer_key
             and known.first_day < changes.change_date
             and known.last_day > changes.change_date
-    union
+    union distinct
     select
         known.shop_id,
         known.customer_key,
@@ -74,7 +74,7 @@ days as (
     inner join {{ ref('shop_changes') }} as changes
         on known.shop_id = changes.shop_id and known.first_day < changes.change_date
     {% for moment in ['first_day', 'last_day'] %}
-        union
+        union distinct
         select
             shop_id,
             customer_key,

@@ -42,7 +42,7 @@ days as (
             {{ moment }} as as_of_date
         from {{ relation }}
         where {{ moment }} >= first_day and {{ moment }} <= last_day
-        union
+        union distinct
     {% endfor %}
     select
         areas.shop_id,

@@ -18,7 +18,7 @@ areas as (
     from {{ ref('int_orders') }} as orders
     cross join asked
     where asked.rules > 0 and orders.customer_key is not null
-    union
+    union distinct
     select
         customers.customer_key,
         customers.shop_id,
@@ -38,7 +38,7 @@ changes as (
             postal_code,
             {{ moment }} as change_date
         from {{ ref('postal_trust_steps') }}
-        {{ 'union' if not loop.last }}
+        {{ 'union distinct' if not loop.last }}
     {% endfor %}
 ),
 

@@ -6,7 +6,7 @@ with bounds as (
 
 half_lives as (
     select half_life_days from {{ ref('event_weights') }}
-    union
+    union distinct
     select half_life_days from {{ ref('trust_weights') }}
 ),
 
@@ -16,13 +16,13 @@ changes as (
         scorecards.valid_from as change_date
     from bounds
     cross join {{ ref('scorecards') }} as scorecards
-    union
+    union distinct
     select
         sources.shop_id,
         min(sources.fact_date) as change_date
     from {{ ref('int_source_dates') }} as sources
     group by sources.shop_id, sources.source_table
-    union
+    union distinct
     select
         as_of_days.shop_id,
         as_of_days.as_of_date as change_date

@@ -5,7 +5,7 @@ with rules as (
         signal,
         {{ number_or_null('threshold') }} as threshold
     from {{ ref('scorecard_rules') }}
-    union
+    union distinct
     select
         signal,
         {{ number_or_null('threshold') }} as threshold
@@ -22,9 +22,9 @@ limits as (
 ),
 
 years as (
-    select distinct year(days.as_of_date) + shifts.shift as calendar_year
+    select distinct extract(year from days.as_of_date) + shifts.shift as calendar_year
     from {{ ref('int_as_of_days') }} as days
-    cross join (values (-1), (0), (1)) as shifts (shift)
+    cross join {{ numbers('shifts', 'shift', [-1, 0, 1]) }}
 ),
 
 totals as (
@@ -82,7 +82,7 @@ near as (
         rising.valid_to,
         {{ days_after('rising.passing_date', 'shifts.shift') }} as change_date
     from rising
-    cross join (values (-1), (0), (1)) as shifts (shift)
+    cross join {{ numbers('shifts', 'shift', [-1, 0, 1]) }}
     union all
     select
         recurring.customer_key,
@@ -92,7 +92,7 @@ near as (
             as change_date
     from recurring
     inner join limits on recurring.signal = limits.signal
-    cross join (values (-1), (0), (1)) as shifts (shift)
+    cross join {{ numbers('shifts', 'shift', [-1, 0, 1]) }}
     union all
     -- The wait starts again the day after; nobody waits for a birthday before being born.
     select
@@ -101,7 +101,7 @@ near as (
         recurring.valid_to,
         {{ days_after('recurring.return_date', 'shifts.shift') }} as change_date
     from recurring
-    cross join (values (0), (1)) as shifts (shift)
+    cross join {{ numbers('shifts', 'shift', [0, 1]) }}
     where
         shifts.shift = 1
         or (recurring.signal = 'days_to_birthday' and recurring.return_date = recurring.valid_from)

@@ -31,7 +31,7 @@ fired as (
         rules.is_in_force,
         rules.rule_id,
         rules.label,
-        cast(rules.points as decimal(18, 10)) as points
+        cast(rules.points as {{ type_decimal(18, 10) }}) as points
     from signals
     inner join rules
         on
@@ -54,7 +54,7 @@ lifted as (
         is_in_force,
         'floor' as rule_id,
         'Never below zero' as label,
-        cast(-sum(points) as decimal(18, 10)) as points
+        cast(-sum(points) as {{ type_decimal(18, 10) }}) as points
     from fired
     group by shop_id, customer_key, as_of_date, scorecard_id, scorecard_version, is_in_force
     having sum(points) < 0

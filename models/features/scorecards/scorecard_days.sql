@@ -28,9 +28,9 @@ asked as (
         version
     from scorecards
     where
-        position(
+        instr(
+            ',' || {{ run_argument('scorecards') }} || ',',
             ',' || scorecard_id || '@' || cast(version as string) || ','
-            in ',' || {{ run_argument('scorecards') }} || ','
         ) > 0
 ),
 

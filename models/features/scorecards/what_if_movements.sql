@@ -64,7 +64,7 @@ final as (
         version_from,
         version_to,
         rule_id,
-        cast(sum(change) as decimal(18, 10)) as points_change
+        cast(sum(change) as {{ type_decimal(18, 10) }}) as points_change
     from changes
     group by customer_key, as_of_date, scorecard_id, version_from, version_to, rule_id
     having sum(change) != 0

@@ -7,7 +7,7 @@ with scores as (
         as_of_date,
         scorecard_id,
         scorecard_version,
-        cast(score as decimal(18, 10)) as score,
+        cast(score as {{ type_decimal(18, 10) }}) as score,
         band
     from {{ ref('points_scores') }}
     union all
@@ -17,7 +17,7 @@ with scores as (
         as_of_date,
         'behaviour' as scorecard_id,
         scorecard_version,
-        cast(behaviour_score as decimal(18, 10)) as score,
+        cast(behaviour_score as {{ type_decimal(18, 10) }}) as score,
         behaviour_band as band
     from {{ ref('behaviour_scores') }}
     union all
@@ -27,7 +27,7 @@ with scores as (
         as_of_date,
         'trust' as scorecard_id,
         scorecard_version,
-        cast(trust_score as decimal(18, 10)) as score,
+        cast(trust_score as {{ type_decimal(18, 10) }}) as score,
         trust_rating as band
     from {{ ref('customer_trust') }}
 ),

@@ -40,7 +40,7 @@ returned as (
         customer_key,
         effective_date,
         least(end_date, {{ days_after('fact_date', 365) }}) as end_date,
-        cast(value as decimal(28, 10)) as returned_value
+        cast(value as {{ type_decimal(28, 10) }}) as returned_value
     from {{ ref('int_order_events') }}
     where component = 'returns' and customer_key is not null
 ),
@@ -62,7 +62,7 @@ final as (
             {% endfor %}
             {{ 'orders.amount' if name == 'orders_365d' else 'cast(0 as decimal(18, 2))' }}
                 as order_value_365d,
-            cast(0 as decimal(28, 10)) as returned_value_365d
+            cast(0 as {{ type_decimal(28, 10) }}) as returned_value_365d
         from orders
         {% if name == 'seasonal_orders' %}
             inner join in_season

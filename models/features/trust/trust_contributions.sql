@@ -16,7 +16,7 @@ parts as (
         trust_score,
         'processed' as rule_id,
         'Value sold and paid' as label,
-        cast(100 as decimal(18, 10)) as points
+        cast(100 as {{ type_decimal(18, 10) }}) as points
     from trust
     {% for component, label in losses %}
         union all
@@ -32,7 +32,7 @@ parts as (
             -- Nobody loses more than a million points: a decayed order of a cent must not overflow.
             cast(
                 -least(1000000, 100 * w_{{ component }} * {{ component }}_term / processed_term)
-                as decimal(18, 10)
+                as {{ type_decimal(18, 10) }}
             ) as points
         from trust
         where w_{{ component }} * {{ component }}_term > 0
@@ -47,7 +47,7 @@ totals as (
         scorecard_version,
         is_in_force,
         trust_score,
-        cast(sum(points) as decimal(18, 10)) as points
+        cast(sum(points) as {{ type_decimal(18, 10) }}) as points
     from parts
     group by shop_id, customer_key, as_of_date, scorecard_version, is_in_force, trust_score
 ),
@@ -63,7 +63,7 @@ closing as (
         case when points < 0 then 'floor' else 'rounding' end as rule_id,
         case when points < 0 then 'Never below zero' else 'Rounded to a whole percent' end
             as label,
-        cast(trust_score - points as decimal(18, 10)) as points
+        cast(trust_score - points as {{ type_decimal(18, 10) }}) as points
     from totals
     where trust_score != points
 ),

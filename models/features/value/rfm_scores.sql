@@ -39,14 +39,14 @@ final as (
         placed.r_score,
         placed.f_score,
         placed.m_score,
-        groups.{{ adapter.quote('group') }} as rfm_group
+        cells.{{ adapter.quote('group') }} as rfm_group
     from placed
-    left join {{ ref('rfm_groups') }} as groups
+    left join {{ ref('rfm_groups') }} as cells
         on
-            placed.r_step = groups.r
-            and placed.f_step = groups.f
-            and placed.m_step = groups.m
-            and groups.preset = '{{ var('rfm_preset') }}'
+            placed.r_step = cells.r
+            and placed.f_step = cells.f
+            and placed.m_step = cells.m
+            and cells.preset = '{{ var('rfm_preset') }}'
 )
 
 select * from final

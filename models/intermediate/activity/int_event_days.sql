@@ -26,7 +26,8 @@ final as (
         || '-'
         || coalesce(cast(sum({{ epoch_microseconds('loaded_at') }}) as string), '')
         || '-'
-        || cast(sum(cast({{ row_hash(['event_id']) }} as decimal(38, 0))) as string) as fingerprint
+        || cast(sum(cast({{ row_hash(['event_id']) }} as {{ type_decimal(38, 0) }})) as string)
+            as fingerprint
     from dated
     group by shop_id, activity_date
 )

@@ -7,7 +7,7 @@ with recursive customers as (
 ),
 
 -- In a loop the walk ends before it comes to an id a second time.
-walk (shop_id, customer_id, reached_id, way) as (
+walk as (
     select
         shop_id,
         customer_id,
@@ -26,7 +26,7 @@ walk (shop_id, customer_id, reached_id, way) as (
         on walk.shop_id = customers.shop_id and walk.reached_id = customers.customer_id
     where
         customers.merged_into_customer_id is not null
-        and position('|' || customers.merged_into_customer_id || '|' in walk.way) = 0
+        and instr(walk.way, '|' || customers.merged_into_customer_id || '|') = 0
 ),
 
 -- The end of a chain is an id that is not merged any further, landed or not.

@@ -39,7 +39,7 @@ titles as (
         words.attribute,
         min(words.value) as value
     from products
-    inner join words on position(words.word in lower(products.title)) > 0
+    inner join words on instr(lower(products.title), words.word) > 0
     group by products.shop_id, products.product_id, words.attribute
     having count(distinct words.value) = 1
 ),

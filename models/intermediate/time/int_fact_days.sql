@@ -44,7 +44,8 @@ final as (
         shop_id,
         fact_date,
         count(*) as facts,
-        cast(sum(cast(fact_hash as decimal(38, 0))) as decimal(38, 0)) as fingerprint
+        cast(sum(cast(fact_hash as {{ type_decimal(38, 0) }})) as {{ type_decimal(38, 0) }})
+            as fingerprint
     from moments
     where fact_date is not null
     group by shop_id, fact_date

@@ -22,7 +22,7 @@ candidates as (
         ) }} as candidate_at
     from zones
     cross join days
-    cross join (values (-60), (-30), (0), (30), (60)) as shifts (minutes)
+    cross join {{ numbers('shifts', 'minutes', [-60, -30, 0, 30, 60]) }}
 ),
 
 starts as (
@@ -40,15 +40,15 @@ final as (
         shops.shop_id,
         starts.local_date as utc_date,
         starts.day_starts_at,
-        following.day_starts_at as next_day_starts_at,
+        next_starts.day_starts_at as next_day_starts_at,
         {{ days_after('starts.local_date', -1) }} as previous_date,
-        following.local_date as next_date
+        next_starts.local_date as next_date
     from shops
     inner join starts on shops.iana_timezone = starts.iana_timezone
-    inner join starts as following
+    inner join starts as next_starts
         on
-            starts.iana_timezone = following.iana_timezone
-            and {{ days_after('starts.local_date', 1) }} = following.local_date
+            starts.iana_timezone = next_starts.iana_timezone
+            and {{ days_after('starts.local_date', 1) }} = next_starts.local_date
 )
 
 select * from final

@@ -5,15 +5,15 @@ with shops as (
 -- A shop may send facts before its own row arrives: it is scored in UTC until then.
 seen as (
     select shop_id from shops
-    union
+    union distinct
     select shop_id from {{ ref('stg_shopify__customers') }}
-    union
+    union distinct
     select shop_id from {{ ref('stg_shopify__orders') }}
-    union
+    union distinct
     select shop_id from {{ ref('stg_klaviyo__profiles') }}
-    union
+    union distinct
     select shop_id from {{ ref('stg_klaviyo__events') }}
-    union
+    union distinct
     select shop_id from {{ ref('stg_zigpoll__responses') }}
 ),
 

@@ -24,13 +24,13 @@ chosen as (
     from {{ ref('audiences') }} as rules
     inner join scores
         on
-            position(
+            instr(
+                '|' || rules.allowed || '|',
                 '|' || case rules.field
                     when 'rfm_group' then scores.rfm_group
                     when 'health_bucket' then scores.health_bucket
                     when 'ltv_tier' then scores.ltv_tier
                 end || '|'
-                in '|' || rules.allowed || '|'
             ) > 0
 ),
 

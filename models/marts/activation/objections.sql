@@ -38,8 +38,8 @@ final as (
     select
         shop_id,
         customer_key,
-        bool_or(is_erased) as is_erased,
-        bool_or(refuses_profiling) as refuses_profiling
+        {{ dbt.bool_or('is_erased') }} as is_erased,
+        {{ dbt.bool_or('refuses_profiling') }} as refuses_profiling
     from said
     group by shop_id, customer_key
 )

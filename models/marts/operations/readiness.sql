@@ -41,8 +41,8 @@ connections as (
     left join sources
         on
             latest.shop_id = sources.shop_id
-            and position(
-                ', ' || sources.source_table || ', ' in ', ' || glossary.source_tables || ', '
+            and instr(
+                ', ' || glossary.source_tables || ', ', ', ' || sources.source_table || ', '
             ) > 0
     group by
         latest.shop_id,

@@ -29,7 +29,7 @@ moments as (
         case when sides.side = 1 then entered.valid_from else entered.previous_date end
             as as_of_date
     from entered
-    cross join (values (1), (-1)) as sides (side)
+    cross join {{ numbers('sides', 'side', [1, -1]) }}
 ),
 
 parts as (

@@ -7,7 +7,7 @@ customers as (
 ),
 
 -- Shopify's group is the latest that landed: it says nothing of past days, and nobody imitates it.
-groups as (
+cells as (
     select
         scores.shop_id,
         scores.as_of_date,
@@ -31,7 +31,7 @@ final as (
         cast(customers as {{ type_double() }}) / sum(customers) over (
             partition by shop_id, shopify_rfm_group
         ) as share_of_shopify_group
-    from groups
+    from cells
 )
 
 select * from final

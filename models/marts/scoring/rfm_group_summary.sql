@@ -5,7 +5,7 @@ with scores as (
     where rfm_group is not null
 ),
 
-groups as (
+cells as (
     select distinct
         {{ adapter.quote('group') }} as rfm_group,
         precedence
@@ -18,7 +18,7 @@ final as (
         scores.shop_id,
         scores.as_of_date,
         scores.rfm_group,
-        groups.precedence,
+        cells.precedence,
         count(*) as customers,
         cast(sum(scores.monetary) as decimal(18, 2)) as monetary,
         cast(avg(cast(scores.recency_days as {{ type_double() }})) as {{ type_double() }})
@@ -26,8 +26,8 @@ final as (
         cast(avg(cast(scores.frequency as {{ type_double() }})) as {{ type_double() }})
             as mean_frequency
     from scores
-    inner join groups on scores.rfm_group = groups.rfm_group
-    group by scores.shop_id, scores.as_of_date, scores.rfm_group, groups.precedence
+    inner join cells on scores.rfm_group = cells.rfm_group
+    group by scores.shop_id, scores.as_of_date, scores.rfm_group, cells.precedence
 )
 
 select * from final

@@ -28,7 +28,8 @@ capped as (
         customer_key,
         as_of_date,
         max(scorecard_version) as scorecard_version,
-        cast(least(100, greatest(0, sum(points))) - sum(points) as decimal(18, 10)) as points
+        cast(least(100, greatest(0, sum(points))) - sum(points) as {{ type_decimal(18, 10) }})
+            as points
     from behaviour
     group by shop_id, customer_key, as_of_date
     having sum(points) > 100 or sum(points) < 0

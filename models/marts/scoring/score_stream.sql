@@ -1,4 +1,5 @@
 {{ config(materialized='view') }}
+{% set points = type_decimal(18, 10) %}
 -- How each part of each score moved between built days; what happened is in customer_facts.
 with days as (
     {{ scored_intervals(ref('score_intervals')) }}
@@ -18,8 +19,7 @@ parts as (
     select * from {{ ref('score_contributions') }}
 ),
 
--- A part that is there today, beside itself on the day before; one that was there before alone has
--- left.
+-- A part of today beside itself on the day before; one that was there before alone has left.
 moves as (
     select
         history.shop_id,
@@ -30,7 +30,7 @@ moves as (
         parts.scorecard_version,
         parts.rule_id,
         parts.label,
-        cast(0 as decimal(18, 10)) as points_before,
+        cast(0 as {{ points }}) as points_before,
         parts.points as points_after
     from history
     inner join parts
@@ -46,7 +46,7 @@ moves as (
         parts.rule_id,
         parts.label,
         parts.points as points_before,
-        cast(0 as decimal(18, 10)) as points_after
+        cast(0 as {{ points }}) as points_after
     from history
     inner join parts
         on history.customer_key = parts.customer_key and history.as_of_date = parts.as_of_date
@@ -63,8 +63,8 @@ summed as (
         max(scorecard_version) as scorecard_version,
         rule_id,
         max(label) as label,
-        cast(sum(points_before) as decimal(18, 10)) as points_before,
-        cast(sum(points_after) as decimal(18, 10)) as points_after
+        cast(sum(points_before) as {{ points }}) as points_before,
+        cast(sum(points_after) as {{ points }}) as points_after
     from moves
     group by shop_id, customer_key, as_of_date, previous_date, scorecard_id, rule_id
 ),
@@ -86,12 +86,12 @@ final as (
         moved.label,
         moved.points_before,
         moved.points_after,
-        cast(moved.points_after - moved.points_before as decimal(18, 10)) as points_change,
+        cast(moved.points_after - moved.points_before as {{ points }}) as points_change,
         case
             when
                 moved.scorecard_id = 'behaviour'
                 and {{ days_after('moved.previous_date', 1) }} = moved.as_of_date
-                then cast(sum(coalesce(facts.events * weights.weight, 0)) as decimal(18, 10))
+                then cast(sum(coalesce(facts.events * weights.weight, 0)) as {{ points }})
         end as points_from_events
     from moved
     left join {{ ref('behaviour_facts') }} as facts
