@@ -30,6 +30,10 @@ setup-spark: setup ## Spark in .venv besides, see docs/scaling.md; Java is yours
 	@uv="$$(command -v uv || echo .uv/bin/uv)"; \
 	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes --compile-bytecode -r requirements-spark.lock
 
+setup-ducklake: setup ## DuckLake in .venv besides, see docs/scaling.md
+	@uv="$$(command -v uv || echo .uv/bin/uv)"; \
+	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes -r requirements-ducklake.lock
+
 demo: setup ## the pretend shop: extract, build, score, push to the sandbox, report
 	$(BIN)/health demo
 
@@ -68,9 +72,10 @@ parity: setup-spark ## the same shop on DuckDB and on Spark, compared cell by ce
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra spark --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-spark.lock
+	grep -o 'duckdb-extension-[^"]*' pyproject.toml | uv pip compile - --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-ducklake.lock
 	echo 'uv==0.13.9' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-uv.lock
 
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup setup-spark demo test fuzz lint format docs ui bench parity lock clean
+.PHONY: help setup setup-spark setup-ducklake demo test fuzz lint format docs ui bench parity lock clean
