@@ -144,10 +144,10 @@ def _republish(now: Settings, console: Console) -> None:
     from orchestration.publish import ducklake
     from orchestration.publish.postgres_run import publish_configured, render
 
-    if published := publish_configured(now, console):
-        console.print(render(published))
     if lake := ducklake.publish_configured(now, purge=True):
         console.print(f"{lake.sentence} Its earlier snapshots are gone.", highlight=False)
+    if published := publish_configured(now, console):
+        console.print(render(published))
 
 
 def _show(console: Console, done: Erasure) -> None:

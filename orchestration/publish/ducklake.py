@@ -74,12 +74,13 @@ class Published:
 def publish_configured(now: Settings, *, purge: bool = False) -> Published | None:
     """Publish the serving copy to `HEALTH_DUCKLAKE_URL`; None when that is not set.
 
-    Raises `HealthError` when a test of the last build holds the scores back, and as `publish_lake`
-    does.
+    With `purge`, after somebody was forgotten, earlier snapshots go at once. Raises `HealthError`
+    when a test of the last build holds the scores back, and as `publish_lake` does.
     """
     if now.ducklake_url is None:
         return None
-    if problems := held_back(now.warehouse_path):
+    # A purge brings no other scores: the copy is the one that was judged, without a person.
+    if not purge and (problems := held_back(now.warehouse_path)):
         raise HealthError("The lake keeps what it has. " + " ".join(problems))
     return publish_lake(
         now.serving_path,

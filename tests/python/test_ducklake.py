@@ -1,6 +1,7 @@
 """The copy for readers as a DuckLake: what arrives, what readers see, and that one writes."""
 
 # No `from __future__ import annotations`: Dagster reads the types of steps as they stand.
+import io
 import json
 import re
 import shutil
@@ -19,11 +20,13 @@ import pytest
 from conftest import SHOP_END, require, run_health
 from postgres_server import Server
 from pydantic import SecretStr
+from rich.console import Console
 from test_postgres import DAY
 from test_postgres import fill as fill_marts
 from test_serving import execute
 
 from orchestration.errors import HealthError
+from orchestration.privacy import forget
 from orchestration.publish import ducklake
 from orchestration.publish.assets import DUCKLAKE, make_ducklake_assets
 from orchestration.publish.ducklake import Published, publish_lake
@@ -33,7 +36,7 @@ from orchestration.transform.build import target_path
 
 HERE = Path(__file__).parent
 READER = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 import duckdb
 from orchestration.publish.ducklake import extension_files
@@ -47,6 +50,8 @@ lake.execute(f"attach 'ducklake:postgres:{url}' as lake (read_only)")
 def look():
     names = lake.execute("select relation from lake.published order by all").fetchall()
     mark = "select count(*), sum(hash(rows))::varchar from lake.{} as rows"
+    # Others compute here too.
+    time.sleep(0.1)
     return {name: lake.execute(mark.format(name)).fetchone() for name, in names}
 
 def busy():
@@ -160,7 +165,7 @@ def differing(copy: Path, url: SecretStr) -> tuple[int, int, dict[str, int]]:
             ours, theirs = (f'(from {side}.{schema}."{name}")' for side in ("copy", "lake"))
             count, apart = connection.execute(
                 f"select (select count(*) from {ours}), (select count(*) from "
-                f"({ours} except all {theirs}) union all ({theirs} except all {ours}))"
+                f"(({ours} except all {theirs}) union all ({theirs} except all {ours})))"
             ).fetchone() or (0, 0)
             cells += count * len(columns)
             if apart:
@@ -547,6 +552,25 @@ def test_the_asset_publishes_the_copy_unless_the_scores_are_held_back(
         "The lake keeps what it has. shop: it shifted."
     )
     assert rows(url, "from lake.marts.latest") == [(1, 20)]
+
+
+def test_forgetting_takes_earlier_snapshots_away_even_where_scores_are_held_back(
+    configured: Callable[[], dg.ExecuteInProcessResult], url: SecretStr, tmp_path: Path
+) -> None:
+    assert configured().success
+    execute(
+        tmp_path / "w.duckdb",
+        "create schema quality",
+        "create table quality.score_shift as select 'shop: it shifted.' as problem",
+    )
+    execute(tmp_path / "copy.duckdb", "delete from marts.customers where customer_key = 'shop:1'")
+    said = Console(record=True, file=io.StringIO())
+    forget._republish(settings(), said)
+    assert said.export_text() == (
+        "DuckLake: 1 of 3 tables written. Its earlier snapshots are gone.\n"
+    )
+    assert rows(url, "from lake.marts.latest") == [(1, 19)]
+    assert len(rows(url, "from ducklake_snapshots('lake')")) == 1
 
 
 def test_without_an_address_there_is_no_lake(monkeypatch: pytest.MonkeyPatch) -> None:
