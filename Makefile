@@ -26,13 +26,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml requirements-uv.lock
 	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup-spark: setup ## Spark in .venv besides, see docs/scaling.md; Java is yours to install
+setup-spark: ## Spark in .venv besides, see docs/scaling.md; Java is yours to install
+setup-bigquery: ## what compiles the models for BigQuery in .venv besides, for the tests
+setup-ducklake: ## DuckLake in .venv besides, see docs/scaling.md
+setup-spark setup-bigquery setup-ducklake: setup-%: setup
 	@uv="$$(command -v uv || echo .uv/bin/uv)"; \
-	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes --compile-bytecode -r requirements-spark.lock
-
-setup-bigquery: setup ## what compiles the models for BigQuery in .venv besides, for the tests
-	@uv="$$(command -v uv || echo .uv/bin/uv)"; \
-	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes --compile-bytecode -r requirements-bigquery.lock
+	VIRTUAL_ENV=$(VENV) "$$uv" pip install --quiet --require-hashes --compile-bytecode -r requirements-$*.lock
 
 demo: setup ## the pretend shop: extract, build, score, push to the sandbox, report
 	$(BIN)/health demo
@@ -73,9 +72,10 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	uv pip compile pyproject.toml --extra spark --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-spark.lock
 	uv pip compile pyproject.toml --extra bigquery --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-bigquery.lock
+	grep -o 'duckdb-extension-[^"]*' pyproject.toml | uv pip compile - --constraint requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-ducklake.lock
 	echo 'uv==0.13.9' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-uv.lock
 
 clean: ## remove what builds leave behind, keep data/
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup setup-spark setup-bigquery demo test fuzz lint format docs ui bench parity lock clean
+.PHONY: help setup setup-spark setup-bigquery setup-ducklake demo test fuzz lint format docs ui bench parity lock clean

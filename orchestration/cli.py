@@ -438,13 +438,14 @@ def publish(
         typer.Option(help="Write the LookML project into this folder, and nothing else."),
     ] = None,
 ) -> None:
-    """Write the report, and the marts for readers: a file, and Postgres when it is configured."""
+    """Write the report, and the marts for readers: file; Postgres, DuckLake if configured."""
     if lookml:
         from orchestration.publish.lookml.project import publish_lookml
 
         files = publish_lookml(settings().warehouse_path, lookml)
         console.print(f"{lookml}: {len(files)} files", highlight=False, soft_wrap=True)
         return
+    from orchestration.publish import ducklake
     from orchestration.publish.postgres_run import publish_configured, render
     from orchestration.publish.report import write_report
     from orchestration.publish.serving import publish_serving
@@ -455,6 +456,8 @@ def publish(
     console.print(str(copy), highlight=False, soft_wrap=True)
     if published := publish_configured(settings(), console):
         console.print(render(published))
+    if lake := ducklake.publish_configured(settings()):
+        console.print(lake.sentence, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -12,7 +12,11 @@ from orchestration.operate.alerts import make_alert_sensor
 from orchestration.operate.chores import make_chores
 from orchestration.operate.days import daily_partitions
 from orchestration.operate.schedules import make_jobs, make_schedules
-from orchestration.publish.assets import make_postgres_assets, make_serving_asset
+from orchestration.publish.assets import (
+    make_ducklake_assets,
+    make_postgres_assets,
+    make_serving_asset,
+)
 from orchestration.publish.report_assets import make_report_asset
 from orchestration.receive.sensor import make_inbox_sensor, make_landing_job
 from orchestration.settings import settings
@@ -39,6 +43,7 @@ def define() -> Definitions:
     serving = [
         make_serving_asset(unpartitioned, scored, partitions),
         *make_postgres_assets(partitions),
+        *make_ducklake_assets(partitions),
     ]
     guards = [s.key for models in (unpartitioned, scored) for s in models.check_specs if s.blocking]
     pushes = make_push_assets(guards)

@@ -178,6 +178,17 @@ class Settings(BaseSettings):
     postgres_days: int = Field(
         default=35, ge=1, description="How many scored days of each shop the marts have there."
     )
+    ducklake_url: SecretStr | None = Field(
+        default=None,
+        description="Postgres with the catalogue of a DuckLake that is published to as well.",
+    )
+    ducklake_path: Path | None = Field(
+        default=None,
+        description="The folder of its files, which readers see too; `lake/` beside the warehouse.",
+    )
+    ducklake_days: int = Field(
+        default=30, ge=1, description="How many days its earlier snapshots stay."
+    )
     connections: dict[str, SecretStr] = Field(
         default_factory=_connection_variables,
         description="The variables of DESTINATIONS that are set, by name.",
@@ -227,7 +238,9 @@ class Settings(BaseSettings):
             )
         return value.rstrip("/") if value else None
 
-    @field_validator("postgres_url", "alerts_channel", mode="before")
+    @field_validator(
+        "postgres_url", "ducklake_url", "ducklake_path", "alerts_channel", mode="before"
+    )
     @classmethod
     def _none_when_empty(cls, value: Any) -> Any:
         return value or None
@@ -240,6 +253,7 @@ class Settings(BaseSettings):
         "push_most_changed",
         "push_stale_days",
         "postgres_days",
+        "ducklake_days",
         mode="wrap",
     )
     @classmethod
@@ -254,6 +268,7 @@ class Settings(BaseSettings):
             "push_most_changed": "a share between 0 and 1, such as 0.2",
             "push_stale_days": "a whole number of days, 0 or more",
             "postgres_days": "a whole number of days, 1 or more",
+            "ducklake_days": "a whole number of days, 1 or more",
         }
         try:
             return parse(value)
@@ -324,8 +339,7 @@ class Settings(BaseSettings):
         """All secrets that the environment holds, to be kept out of what is told."""
         held = {n: s for n, s in self.connections.items() if not n.startswith("HEALTH_")}
         found = [*held.values(), *self.webhook_secrets.values()]
-        if self.postgres_url is not None:
-            found.append(self.postgres_url)
+        found += [url for url in (self.postgres_url, self.ducklake_url) if url is not None]
         return [secret.get_secret_value() for secret in found]
 
     def named_shops(self) -> list[str]:
@@ -354,6 +368,16 @@ class Settings(BaseSettings):
         """The copy of the marts that readers open, absolute."""
         beside = self.warehouse_path.parent / "serving" / "customer_health.duckdb"
         return PROJECT_DIR / (self.serving or beside)
+
+    @property
+    def ducklake_folder(self) -> Path:
+        """The folder of the lake's files, absolute. Raises `HealthError` for an object store."""
+        if self.ducklake_path and ":/" in str(self.ducklake_path):
+            raise HealthError(
+                "HEALTH_DUCKLAKE_PATH wants a folder that every reader has mounted too, not "
+                f"'{self.ducklake_path}': object stores have not been tried yet."
+            )
+        return PROJECT_DIR / (self.ducklake_path or self.warehouse_path.parent / "lake")
 
     @property
     def report_path(self) -> Path:

@@ -138,11 +138,14 @@ def _who(connection: duckdb.DuckDBPyConnection, customer: str) -> tuple[Person, 
 
 
 def _republish(now: Settings, console: Console) -> None:
-    """Tell Postgres, when there is one, what the copy for readers has now."""
-    if now.postgres_url is None or not now.serving_path.exists():
+    """Tell Postgres and the lake, where there are any, what the copy for readers has now."""
+    if not now.serving_path.exists():
         return
+    from orchestration.publish import ducklake
     from orchestration.publish.postgres_run import publish_configured, render
 
+    if lake := ducklake.publish_configured(now, purge=True):
+        console.print(f"{lake.sentence} Its earlier snapshots are gone.", highlight=False)
     if published := publish_configured(now, console):
         console.print(render(published))
 

@@ -20,6 +20,7 @@ from dagster import (
 
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.operate.verdicts import unpassed
+from orchestration.publish import ducklake
 from orchestration.publish.postgres_run import publish_configured
 from orchestration.publish.serving import SCHEMAS, copy_marts, held_back
 from orchestration.settings import settings
@@ -28,6 +29,7 @@ from orchestration.transform.assets import OWNERS, POOL
 GROUP = "publish"
 SERVING = AssetKey(["serving", "customer_health"])
 POSTGRES = AssetKey(["serving", "postgres"])
+DUCKLAKE = AssetKey(["serving", "ducklake"])
 
 
 def blocking(models: AssetsDefinition) -> list[AssetCheckKey]:
@@ -127,3 +129,42 @@ def make_postgres_assets(partitions: DailyPartitionsDefinition) -> list[AssetsDe
         )
 
     return [postgres]
+
+
+def make_ducklake_assets(partitions: DailyPartitionsDefinition) -> list[AssetsDefinition]:
+    """The copy as a DuckLake, after it; none where `HEALTH_DUCKLAKE_URL` is not set."""
+    if settings().ducklake_url is None:
+        return []
+    spec = AssetSpec(
+        DUCKLAKE,
+        deps=[SERVING],
+        group_name=GROUP,
+        description=(
+            "What the copy has as a DuckLake, for many machines that read: one snapshot a publish, "
+            "and earlier ones for some days."
+        ),
+        kinds={"ducklake", "parquet"},
+        owners=OWNERS,
+        tags={"subject": "serving"},
+        partitions_def=partitions,
+    )
+
+    @multi_asset(specs=[spec], backfill_policy=BackfillPolicy.single_run(), pool=POOL)
+    def lake() -> MaterializeResult[Any]:
+        started = perf_counter()
+        with told_in_a_sentence():
+            published = ducklake.publish_configured(settings())
+        if published is None:
+            raise Failure(description="HEALTH_DUCKLAKE_URL is not set.", allow_retries=False)
+        return MaterializeResult(
+            metadata={
+                "rows": sum(published.rows.values()),
+                "tables": len(published.rows),
+                "written": len(published.written),
+                "views": len(published.views),
+                "no mart any more": ", ".join(published.gone) or "none",
+                "seconds": round(perf_counter() - started, 3),
+            }
+        )
+
+    return [lake]

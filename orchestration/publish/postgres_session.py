@@ -96,20 +96,20 @@ class PostgresError(HealthError):
 
 
 @contextmanager
-def opened(url: SecretStr) -> Iterator[Session]:
+def opened(url: SecretStr, variable: str = VARIABLE) -> Iterator[Session]:
     """A session that is closed on leaving, and undone unless it was committed.
 
     Raises `HealthError` for what is no URL and for a server that cannot be reached; neither the
     URL nor its password is in any sentence.
     """
-    text, secrets = checked(url)
-    place = _place(text)
+    text, secrets = checked(url, variable)
+    place = _place(text) or variable
     try:
         connection = dbapi.connect(_with_timeout(text))
     except dbapi.Error as error:
         told = masked(_message(error), secrets)
         raise HealthError(
-            f"Postgres at {place} cannot be reached: {told}. {VARIABLE} says where it is."
+            f"Postgres at {place} cannot be reached: {told}. {variable} says where it is."
         ) from None
     session = Session(connection, secrets)
     try:
@@ -118,19 +118,19 @@ def opened(url: SecretStr) -> Iterator[Session]:
         session.close()
 
 
-def checked(url: SecretStr) -> tuple[str, tuple[str, ...]]:
+def checked(url: SecretStr, variable: str = VARIABLE) -> tuple[str, tuple[str, ...]]:
     """The URL's text, and what in it must never be shown. Raises `HealthError` for no URL."""
     text = url.get_secret_value()
     if not text.startswith(SCHEMES):
         raise HealthError(
-            f"{VARIABLE} wants a URL like postgresql://user:password@host:5432/database."
+            f"{variable} wants a URL like postgresql://user:password@host:5432/database."
         )
     head, at, _ = text.partition("://")[2].rpartition("@")
     password = head.partition(":")[2]
     # Read otherwise than meant, a part of the password would be shown as the server's name.
     if at and re.search(r"[@/:?#\s]", password):
         raise HealthError(
-            f"The password in {VARIABLE} has characters that a URL escapes: write @ as %40, / as "
+            f"The password in {variable} has characters that a URL escapes: write @ as %40, / as "
             "%2F, : as %3A, ? as %3F and # as %23."
         )
     in_query = re.findall(r"[?&](?:ssl)?password=([^&]*)", text)
@@ -157,13 +157,13 @@ def _message(error: dbapi.Error) -> str:
 
 
 def _place(url: str) -> str:
-    """Host and database of a URL, for people."""
+    """Host and database of a URL, for people; empty when it cannot be read."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or "this machine"
         return f"{host}{parts.path}" if parts.path.strip("/") else host
     except ValueError:
-        return VARIABLE
+        return ""
 
 
 def _with_timeout(url: str) -> str:

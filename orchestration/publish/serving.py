@@ -120,7 +120,7 @@ def _copy(warehouse: Path, fresh: Path, out: Path) -> Copy:
     """Write the copy to the file `fresh`, whose connection is closed when this returns."""
     with connect(fresh) as connection:
         connection.execute(f"attach '{_quoted(warehouse)}' as warehouse (read_only)")
-        _refuse_personal_data(connection)
+        refuse_personal_data(connection, "warehouse")
         rows = {}
         for schema, name in _tables(connection):
             connection.execute(f"create schema if not exists {schema}")
@@ -197,12 +197,13 @@ def _comments(connection: duckdb.DuckDBPyConnection, relations: set[str]) -> lis
     ]
 
 
-def _refuse_personal_data(connection: duckdb.DuckDBPyConnection) -> None:
+def refuse_personal_data(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Raise `HealthError` when a relation for readers has a column of personal data."""
     found = connection.execute(
         "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns() "
-        "where database_name = 'warehouse' and list_contains(?, schema_name) "
+        "where database_name = ? and list_contains(?, schema_name) "
         "and list_contains(?, lower(column_name)) order by all",
-        [SCHEMAS, sorted(PERSONAL)],
+        [database, SCHEMAS, sorted(PERSONAL)],
     ).fetchall()
     if found:
         raise HealthError(
