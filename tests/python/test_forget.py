@@ -27,6 +27,7 @@ from orchestration.activate.switches import turn
 from orchestration.errors import HealthError
 from orchestration.extract.files import load_directory
 from orchestration.operate import console
+from orchestration.privacy import proof
 from orchestration.privacy.forget import Erasure, forget
 from orchestration.privacy.job import Whom, asked_for, forget_job
 from orchestration.publish.serving import publish_serving
@@ -368,6 +369,24 @@ def test_what_is_left_is_found_and_fails(shop: Shop) -> None:
     again = shop.forget(email, apply=True)
     assert again.before == NOW
     assert again.left == 0
+
+
+def test_words_are_found_whole_in_any_case_and_across_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "page.html"
+
+    def holds(text: str) -> bool:
+        file.write_bytes(text.encode())
+        return list(proof._holding([file], [b"4711", b"Anna@example.com"])) == [file]
+
+    for text in ("", "Joanna@example.com", "anna@example.community", "14711", "47112"):
+        assert not holds(text)
+    monkeypatch.setattr(proof, "_PIECE", 32)
+    for start in range(40):
+        before = "-" * start
+        assert holds(f"{before}<ANNA@Example.com>{before}")
+        assert holds(f"{before} 4711")
 
 
 # --- Killed ---------------------------------------------------------------------------------------
