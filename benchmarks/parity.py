@@ -1,24 +1,27 @@
 """The same shop built on DuckDB and on Spark, delivery after delivery, compared cell by cell.
 
     make parity
-    .venv/bin/python -m benchmarks.parity [--customers 2000] [--days 365]
+    .venv/bin/python -m benchmarks.parity [--customers 2000] [--days 180] [--deliveries 3] [--tests]
 
-Three deliveries: what was dated up to the day, but for some rows that come a delivery late. After
-each, both engines build the day, and every relation of the project is compared, from staging to
-the plan: all columns exactly, but for 64-bit floats, which agree to 1e-9 of their size. A column
-that is of an engine's own making is named in `OWN` with the reason. Ends with 1 when anything
-differs.
+Deliveries one after another: what was dated up to the day, but for some rows that come a delivery
+late. After each, both engines build the day, side by side, and every relation of the project is
+compared, from staging to the plan: all columns exactly, but for 64-bit floats, which agree to 1e-9
+of their size. A column that is of an engine's own making is named in `OWN` with the reason.
+DuckDB's build runs dbt's tests; `--tests` has Spark run them as well, on rows that are the same.
+Ends with 1 when anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
@@ -36,7 +39,6 @@ from orchestration.transform import spark
 from orchestration.transform.build import BuildRequest, build
 
 LAST_DAY = date(2026, 10, 31)
-DELIVERIES = 3
 NINE = time_of_day(9)
 # One row in so many comes a delivery after its day.
 LATE = 7
@@ -78,18 +80,14 @@ def deliver(drop: Path, folder: Path, last: date, *, whole: bool) -> Path:
     return folder
 
 
-@contextmanager
-def target(name: str | None) -> Iterator[None]:
-    """dbt's target, as `HEALTH_TARGET` says it; None for DuckDB."""
-    before = os.environ.pop("HEALTH_TARGET", None)
+def build_on(name: str | None, warehouse: Path, request: BuildRequest) -> float:
+    """Build on Spark, or on DuckDB for None; seconds. Changes the process, so it wants its own."""
+    os.environ.pop("HEALTH_TARGET", None)
     if name:
         os.environ["HEALTH_TARGET"] = name
-    try:
-        yield
-    finally:
-        os.environ.pop("HEALTH_TARGET", None)
-        if before:
-            os.environ["HEALTH_TARGET"] = before
+    started = time.perf_counter()
+    build(request, warehouse, Console(quiet=True))
+    return time.perf_counter() - started
 
 
 def compare(ours: Path, theirs: Path) -> list[Compared]:
@@ -139,47 +137,95 @@ def _compare_one(
     return Compared(f"{schema}.{name}", here, here * len(columns), differing)
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What was compared after one delivery, and the seconds of builds that ran side by side."""
+
+    day: date
+    compared: list[Compared]
+    seconds: Mapping[str, float]
+
+    @property
+    def differing(self) -> list[Compared]:
+        """The relations that are not the same."""
+        return [one for one in self.compared if one.differing]
+
+
+def deliveries(
+    folder: Path,
+    *,
+    customers: int,
+    days: int,
+    number: int,
+    select: tuple[str, ...] = (),
+    with_tests: bool = False,
+) -> Iterator[Delivery]:
+    """Simulate a shop in `folder`, build it delivery by delivery on both engines, and compare.
+
+    `select` narrows the builds to models, as dbt names them; only these are compared then.
+    """
+    drop = folder / "drop"
+    for _ in simulate(drop, customers=customers, days=days, seed=7, end=LAST_DAY):
+        pass
+    sides = {"duckdb": None, spark.TARGET: spark.TARGET}
+    warehouses = {side: folder / f"{side}.duckdb" for side in sides}
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        # A process each, which stays: Spark is started once.
+        pools = {
+            side: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for side in sides
+        }
+        for place in range(1, number + 1):
+            last = LAST_DAY - timedelta(days=number - place)
+            part = deliver(drop, folder / f"part_{place}", last, whole=place == number)
+            running = {}
+            for side, name in sides.items():
+                load_directory(
+                    part,
+                    warehouses[side],
+                    loaded_at=datetime.combine(last, NINE) + timedelta(days=1),
+                )
+                chosen = select or (() if with_tests or name is None else ("*",))
+                request = BuildRequest(last, last, select=chosen, with_tests=with_tests)
+                running[side] = pools[side].submit(build_on, name, warehouses[side], request)
+            seconds = {side: one.result() for side, one in running.items()}
+            yield Delivery(last, compare(*warehouses.values()), seconds)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build, compare, print; returns the exit code."""
     parser = argparse.ArgumentParser(description="Parity of DuckDB and Spark.")
     parser.add_argument("--customers", type=int, default=2_000)
-    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--days", type=int, default=180)
+    parser.add_argument("--deliveries", type=int, default=3)
+    parser.add_argument("--select", default="", help="models, as dbt names them; all by default")
+    parser.add_argument("--tests", action="store_true", help="Spark runs dbt's tests as well")
     asked = parser.parse_args(arguments)
     console = Console()
     spark.check()
-    shown = Table("relations", "rows", "cells", "differing", "DuckDB s", "Spark s")
-    failed = []
+    shown = Table("delivery", "relations", "rows", "cells", "differing", "DuckDB s", "Spark s")
+    failed = False
     with tempfile.TemporaryDirectory(prefix="parity-") as base:
-        folder = Path(base)
-        drop = folder / "drop"
-        for _ in simulate(drop, customers=asked.customers, days=asked.days, seed=7, end=LAST_DAY):
-            pass
-        warehouses = {None: folder / "duckdb.duckdb", spark.TARGET: folder / "spark.duckdb"}
-        for number in range(1, DELIVERIES + 1):
-            last = LAST_DAY - timedelta(days=DELIVERIES - number)
-            part = deliver(drop, folder / f"part_{number}", last, whole=number == DELIVERIES)
-            seconds = []
-            for name, warehouse in warehouses.items():
-                load_directory(
-                    part, warehouse, loaded_at=datetime.combine(last, NINE) + timedelta(days=1)
-                )
-                started = time.perf_counter()
-                with target(name):
-                    build(BuildRequest(last, last), warehouse, Console(quiet=True))
-                seconds.append(time.perf_counter() - started)
-                console.print(f"{last} on {name or 'duckdb'}: {seconds[-1]:.0f} s")
-            found = compare(warehouses[None], warehouses[spark.TARGET])
-            differing = [one for one in found if one.differing]
-            failed += differing
-            for one in differing:
-                console.print(f"[red]{one.relation}[/red]: {dict(one.differing)}")
+        for one in deliveries(
+            Path(base),
+            customers=asked.customers,
+            days=asked.days,
+            number=asked.deliveries,
+            select=tuple(asked.select.split()),
+            with_tests=asked.tests,
+        ):
+            console.print(", ".join(f"{k} {s:.0f} s" for k, s in one.seconds.items()), one.day)
+            failed = failed or bool(one.differing) or not one.compared
+            for differing in one.differing:
+                console.print(f"[red]{differing.relation}[/red]: {dict(differing.differing)}")
             shown.add_row(
-                f"{len(found):,}", f"{sum(o.rows for o in found):,}",
-                f"{sum(o.cells for o in found):,}", f"{len(differing):,}",
-                *(f"{s:.0f}" for s in seconds),
+                str(one.day),
+                f"{len(one.compared):,}", f"{sum(c.rows for c in one.compared):,}",
+                f"{sum(c.cells for c in one.compared):,}", f"{len(one.differing):,}",
+                *(f"{s:.0f}" for s in one.seconds.values()),
             )  # fmt: skip
     console.print(shown)
-    return 1 if failed else 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from orchestration.errors import HealthError
+from orchestration.transform import spark
 from orchestration.transform.build import BuildRequest, build
 from orchestration.warehouse import connect
 
@@ -58,6 +59,7 @@ def look_ahead(warehouse: Path, days: int, console: Console) -> list[Leaving]:
 
     Raises `HealthError` when nothing has been scored yet.
     """
+    spark.refuse("Outlooks")
     with connect(warehouse, read_only=True) as connection:
         last_days = _last_days(connection)
     with tempfile.TemporaryDirectory(dir=warehouse.parent, prefix=".outlook-") as folder:

@@ -296,15 +296,6 @@ def _run_quietly(dbt: Dbt, facts: BuildFacts, target: Path) -> None:
         raise HealthError(what_failed(done))
 
 
-def _take_back(dbt: Dbt, invocation: DbtCliInvocation, target: Path) -> None:
-    """After a build on Spark: its tables, and the views over them as DuckDB has them."""
-    spark.take_back(settings().warehouse_path, invocation.get_artifact("manifest.json"))
-    with environment(HEALTH_TARGET=None):
-        done = dbt.cli(spark.VIEWS, target_path=target, raise_on_error=False).wait()
-    if not done.is_successful():
-        raise HealthError(what_failed(done))
-
-
 def what_failed(invocation: DbtCliInvocation) -> str:
     """The nodes that failed in a dbt call, each with dbt's words, as sentences for an operator."""
     folder = invocation.target_path
@@ -327,16 +318,13 @@ def told_as_built(
     """Dagster's events of a dbt call, with a line of progress for each asset.
 
     The types of a model's columns are read once dbt has let go of the warehouse, which holds back
-    all events until the end: a range of days, which is watched, goes without, and so does a build on
-    Spark, which this process would have to start for it. What columns are made of is known
-    beforehand, see `column_lineage`. Raises `Failure` with what dbt said of the nodes
+    all events until the end: a range of days, which is watched, goes without. What columns are made
+    of is known beforehand, see `column_lineage`. Raises `Failure` with what dbt said of the nodes
     that failed.
     """
     stream = invocation.stream()
     events: Iterator[Any] = (
-        stream.fetch_column_metadata(with_column_lineage=False)
-        if days == 1 and not spark.is_chosen()
-        else stream
+        stream.fetch_column_metadata(with_column_lineage=False) if days == 1 else stream
     )
     built, total = 0, len(context.selected_asset_keys)
     try:
@@ -360,6 +348,7 @@ def _build(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     with told_in_a_sentence():
+        spark.refuse("Runs of the console")
         scorecards.check()
         versions.check(config.scorecards)
     # A held lock is said in a sentence, before dbt says it in a stack trace.
@@ -367,10 +356,6 @@ def _build(
         if config.shop:
             check_shop(connection, config.shop)
         stretches = _stretches(facts, count_customers(connection))
-    if spark.is_chosen():
-        with told_in_a_sentence():
-            spark.check()
-            spark.hand_over(settings().warehouse_path)
     part = _is_part(context)
     step = f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}"
     days = 1
@@ -381,7 +366,6 @@ def _build(
         HEALTH_BUILD_SHOP=config.shop,
         HEALTH_BUILD_ZONE=config.zone,
         HEALTH_BUILD_SCORECARDS=",".join(config.scorecards) or None,
-        HEALTH_SPARK_DIR=str(spark.folder_of(settings().warehouse_path)),
         # Of a part, a test that also reads what is not built now would compare old with new.
         DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
     ):
@@ -405,9 +389,6 @@ def _build(
                 besides.append(event.output_name)
             else:
                 yield event
-        if spark.is_chosen():
-            with told_in_a_sentence():
-                _take_back(dbt, invocation, new_run_folder(target, f"{step}-views"))
     finally:
         # The columns were read through a connection of this process, which would keep the file.
         if DuckDBConnectionManager._ENV is not None:

@@ -207,18 +207,19 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
                 for status in _statuses(outcome):
                     statuses[status] = statuses.get(status, 0) + 1
             if on_spark:
-                take_back(warehouse, runner)
+                take_back(request, warehouse, runner)
         finally:
             # dbt keeps the file open for its next invocation; nobody else could open it.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     return BuildResult(statuses, warnings + held_back(warehouse))
 
 
-def take_back(warehouse: Path, runner: Any) -> None:
+def take_back(request: BuildRequest, warehouse: Path, runner: Any) -> None:
     """After a build on Spark: its tables, and the views over them as DuckDB has them."""
     manifest = json.loads((target_path(warehouse) / "manifest.json").read_text())
     spark.take_back(warehouse, manifest)
-    views = BuildRequest(select=("config.materialized:view",))
+    is_view = "config.materialized:view"
+    views = BuildRequest(select=tuple(f"{one},{is_view}" for one in request.select) or (is_view,))
     with spark.on_duckdb():
         _statuses(runner.invoke(dbt_arguments(views, target_path(warehouse) / "views")))
 

@@ -32,8 +32,6 @@ TAKEN_WHOLE = ("activation", "history", "marts", "quality", "seeds")
 WHOLE = "__whole"
 BESIDE = (WHOLE, "__arrived", "__changes")
 STORED = ("incremental", "seed", "table", "test")
-# What dbt builds on DuckDB afterwards: the views, over what came back.
-VIEWS = ["run", "--select", "config.materialized:view"]
 
 
 def is_chosen() -> bool:
@@ -60,6 +58,15 @@ def check() -> None:
         raise HealthError(
             "Spark needs Java 17 or newer: install it (Debian: apt-get install "
             "openjdk-17-jre-headless), or set JAVA_HOME."
+        )
+
+
+def refuse(what: str) -> None:
+    """Raise `HealthError` where Spark was chosen for what does not know it, a plural noun."""
+    if is_chosen():
+        raise HealthError(
+            f"{what} know no Spark yet: unset HEALTH_TARGET to have DuckDB do it, or use "
+            "`health build`, which does."
         )
 
 

@@ -28,6 +28,7 @@ WINDOW_START = date(2026, 10, 25)
 
 # The longest files, which start first: one that begins last would run alone at the end.
 LONG = (
+    "test_parity.py",
     "test_backfill_browser.py",
     "test_chores.py",
     "test_replay.py",
@@ -43,6 +44,7 @@ LONG = (
     "test_forget.py",
     "test_push_kill_points.py",
     "test_readers.py",
+    "test_ducklake.py",
     "test_bigquery.py",
 )
 

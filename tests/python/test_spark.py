@@ -6,11 +6,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from rich.console import Console
 
 from orchestration.errors import HealthError
 from orchestration.transform import spark
-from orchestration.transform.build import BuildRequest, build
 
 SCORES = {
     "schema": "marts",
@@ -53,8 +51,9 @@ def test_what_was_built_comes_back_in_the_types_of_its_contract(
     warehouse: Path, tmp_path: Path
 ) -> None:
     folder = spark.folder_of(warehouse)
-    place = folder / "tables" / "marts.db" / "scores"
+    place = folder / "tables" / "marts" / "scores"
     place.mkdir(parents=True)
+    (place / "_SUCCESS").touch()
     duckdb.sql(
         "copy (select 7::bigint as score, "
         "timestamptz '2026-10-31 04:00:00+00' as scored_at) "
@@ -67,6 +66,36 @@ def test_what_was_built_comes_back_in_the_types_of_its_contract(
             "select typeof(score), typeof(scored_at), score, scored_at::varchar from marts.scores"
         ).fetchall()
     assert found == [("INTEGER", "TIMESTAMP", 7, "2026-10-31 04:00:00")]
+
+
+def test_a_table_that_a_run_died_over_is_put_in_place(warehouse: Path) -> None:
+    tables = spark.folder_of(warehouse) / "tables"
+
+    def write(name: str, text: str, *, whole: bool) -> None:
+        place = tables / "history" / name
+        place.mkdir(parents=True)
+        (place / "part.parquet").write_text(text)
+        if whole:
+            (place / "_SUCCESS").touch()
+
+    # Died while it was overwritten; died before; and what other statements leave.
+    write("scores", "half", whole=False)
+    write("scores__whole", "all", whole=True)
+    write("groups", "old", whole=True)
+    write("groups__whole", "half", whole=False)
+    write("groups__arrived", "rows", whole=True)
+    spark.hand_over(warehouse)
+    left = {p.parent.name: p.read_text() for p in tables.glob("*/*/part.parquet")}
+    assert left == {"scores": "all", "groups": "old"}
+    listed = (spark.folder_of(warehouse) / "landing" / "stored.txt").read_text()
+    assert listed.split() == ["history.groups", "history.scores"]
+
+
+def test_what_knows_no_spark_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spark.refuse("Outlooks")
+    monkeypatch.setenv("HEALTH_TARGET", "spark")
+    with pytest.raises(HealthError, match="Outlooks know no Spark yet: unset HEALTH_TARGET"):
+        spark.refuse("Outlooks")
 
 
 def test_spark_that_is_not_installed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
