@@ -33,6 +33,12 @@ def test_no_model_asks_which_engine_it_runs_on(path) -> None:
 def test_what_has_words_of_sparks_has_words_for_all() -> None:
     """A macro that only Spark had would leave DuckDB without, but for those of dbt itself."""
     text = "\n".join(p.read_text() for p in (ROOT / "macros").rglob("*.sql"))
-    of_dbts = {"create_csv_table", "load_csv_rows", "get_empty_schema_sql"}
+    of_dbts = {
+        "create_csv_table",
+        "get_empty_schema_sql",
+        "load_csv_rows",
+        "location_clause",
+        "persist_docs",
+    }
     spark = set(re.findall(r"macro spark__(\w+)\(", text))
     assert spark - set(re.findall(r"macro default__(\w+)\(", text)) == of_dbts
