@@ -474,10 +474,17 @@ def ui(
 @app.command()
 def demo(
     customers: Annotated[int, typer.Option(help="Customers of the larger shop.")] = 2000,
+    target: Annotated[
+        str | None,
+        typer.Option(help="What builds: duckdb or spark; what HEALTH_TARGET says when left out."),
+    ] = None,
 ) -> None:
     """The pretend shop from raw extracts to a push, in data/demo."""
     from orchestration.demo import run
+    from orchestration.transform import spark
 
+    if target is not None:
+        spark.choose(target)
     run(console, customers=customers)
 
 

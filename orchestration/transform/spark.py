@@ -39,6 +39,16 @@ def is_chosen() -> bool:
     return os.environ.get("HEALTH_TARGET") == TARGET
 
 
+def choose(target: str) -> None:
+    """Have dbt build on `duckdb` or on `spark` in this process; raises `HealthError` for others."""
+    if target not in ("duckdb", TARGET):
+        raise HealthError(f"--target is duckdb or {TARGET}, not '{target}'.")
+    os.environ.pop("HEALTH_TARGET", None)
+    if target == TARGET:
+        os.environ["HEALTH_TARGET"] = TARGET
+        check()
+
+
 def folder_of(warehouse: Path) -> Path:
     """Where Spark keeps everything of a warehouse; `HEALTH_SPARK_DIR` goes before."""
     if chosen := os.environ.get("HEALTH_SPARK_DIR"):

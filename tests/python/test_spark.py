@@ -102,3 +102,11 @@ def test_spark_that_is_not_installed_is_told_in_a_sentence(monkeypatch: pytest.M
     monkeypatch.setattr(spark, "find_spec", lambda name: None)
     with pytest.raises(HealthError, match="run `make setup-spark`"):
         spark.check()
+
+
+def test_a_target_is_one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_TARGET", spark.TARGET)
+    spark.choose("duckdb")
+    assert not spark.is_chosen()
+    with pytest.raises(HealthError, match="--target is duckdb or spark, not 'bigquery'"):
+        spark.choose("bigquery")
