@@ -56,8 +56,8 @@ against as (
 opinions as (
     select
         customer_key,
-        {{ dbt.bool_or('is_refusal') }} as is_refusal,
-        {{ dbt.bool_or('is_from_all') }} as is_from_all
+        max(case when is_refusal then 1 else 0 end) = 1 as is_refusal,
+        max(case when is_from_all then 1 else 0 end) = 1 as is_from_all
     from against
     group by customer_key
 ),
