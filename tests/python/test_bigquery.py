@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bigquery_sql import findings
-from conftest import ROOT, once
+from conftest import ROOT, once, require
 
 RUNS = ("first", "later")
 INCREMENTAL = ("fact_log", "int_activity_days", "int_viewed_products")
@@ -20,9 +20,9 @@ MODELS = Path("compiled/customer_health/models")
 @pytest.fixture(scope="module")
 def compiled(shared: Path) -> Path:
     """The project compiled: `first/` as for an empty warehouse, `later/` as for a built one."""
-    if find_spec("dbt.adapters.bigquery") is None:
-        # Loud also where everything is required: CI cannot install it yet, see .ci/run.
-        pytest.skip("NOT RUN: compiling for BigQuery wants `make setup-bigquery`")
+    require(
+        find_spec("dbt.adapters.bigquery") is not None, "dbt for BigQuery (make setup-bigquery)"
+    )
     folder = shared / "bigquery"
     with once(shared, "bigquery") as is_first:
         if is_first:
