@@ -19,24 +19,22 @@
     {{ stored_at(model.schema, model.alias) | replace('using parquet ', '') }}
 {%- endmacro %}
 
-{#- What earlier runs stored is named to the catalogue of this one. DuckDB's is in its file; that of
-    Spark's session begins empty. The list is written by orchestration/transform/spark.py. -#}
-{% macro ensure_stored_tables() -%}
-    {{ return(adapter.dispatch('ensure_stored_tables', 'customer_health')()) }}
+{#- What earlier runs made is named to the catalogue of this one. DuckDB's is in its file; that of
+    Spark's session begins empty. Both lists are written by orchestration/transform/spark_tables.py. -#}
+{% macro ensure_earlier_relations() -%}
+    {{ return(adapter.dispatch('ensure_earlier_relations', 'customer_health')()) }}
 {%- endmacro %}
-{% macro default__ensure_stored_tables() -%}{%- endmacro %}
-{% macro spark__ensure_stored_tables() -%}
+{% macro default__ensure_earlier_relations() -%}{%- endmacro %}
+{% macro spark__ensure_earlier_relations() -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'compile', 'show', 'seed') -%}
+        {%- set lists = env_var('HEALTH_SPARK_DIR', 'data/spark') ~ '/landing/' -%}
         {%- for source in graph.sources.values() -%}
             {%- do run_query('refresh table ' ~ source.schema ~ '.' ~ source.identifier) -%}
         {%- endfor -%}
-        {%- set list = env_var('HEALTH_SPARK_DIR', 'data/spark') ~ '/landing/stored.txt' -%}
-        {%- for line in run_query('select value from text.`' ~ list ~ '`').columns[0].values() -%}
+        {%- set stored = 'select value from text.`' ~ lists ~ 'stored.txt`' -%}
+        {%- for line in run_query(stored).columns[0].values() -%}
             {%- set schema, identifier = line.split('.') -%}
-            {%- set known = load_cached_relation(
-                api.Relation.create(schema=schema, identifier=identifier)
-            ) -%}
-            {%- if not known -%}
+            {%- if not is_in_catalogue(schema, identifier) -%}
                 {%- do run_query('create schema if not exists ' ~ schema) -%}
                 {%- do run_query(
                     'create table if not exists ' ~ line ~ ' ' ~ stored_at(schema, identifier)
@@ -46,5 +44,22 @@
                 ) -%}
             {%- endif -%}
         {%- endfor -%}
+        {%- set views = 'select value from text.`' ~ lists ~ 'views.json`' -%}
+        {%- for text in run_query(views).columns[0].values() -%}
+            {%- set line = fromjson(text) -%}
+            {%- if line.model not in selected_resources
+                and not is_in_catalogue(line.schema, line.name) -%}
+                {%- do run_query('create schema if not exists ' ~ line.schema) -%}
+                {%- do run_query(
+                    'create view ' ~ line.schema ~ '.' ~ line.name ~ ' as ' ~ line.query
+                ) -%}
+                {%- do adapter.cache_added(api.Relation.create(
+                    schema=line.schema, identifier=line.name, type='view'
+                )) -%}
+            {%- endif -%}
+        {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+{% macro is_in_catalogue(schema, identifier) -%}
+    {{ return(load_cached_relation(api.Relation.create(schema=schema, identifier=identifier))) }}
 {%- endmacro %}
