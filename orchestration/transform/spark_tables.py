@@ -25,6 +25,7 @@ TAKEN_WHOLE = ("activation", "history", "marts", "quality", "seeds")
 # What a statement of Spark's writes beside a table, to put in its place or to read it from.
 WHOLE = "__whole"
 BESIDE = (WHOLE, "__arrived", "__changes")
+MARKS = "marks.json"
 STORED = ("incremental", "seed", "table", "test")
 
 
@@ -34,7 +35,7 @@ def hand_over(warehouse: Path) -> list[str]:
     A table is written again when the sum of its rows' hashes differs from last time.
     """
     folder = folder_of(warehouse)
-    marks_path = folder / "landing" / "marks.json"
+    marks_path = folder / "landing" / MARKS
     marks: dict[str, str] = json.loads(marks_path.read_text()) if marks_path.exists() else {}
     written = []
     with connect(warehouse, read_only=True) as connection:
