@@ -59,29 +59,23 @@ def look_ahead(warehouse: Path, days: int, console: Console) -> list[Leaving]:
 
     Raises `HealthError` when nothing has been scored yet.
     """
-    spark.refuse("Outlooks")
     with connect(warehouse, read_only=True) as connection:
         last_days = _last_days(connection)
     with tempfile.TemporaryDirectory(dir=warehouse.parent, prefix=".outlook-") as folder:
         copy = Path(folder) / warehouse.name
         shutil.copyfile(warehouse, copy)
-        # Shops that were scored up to the same day share a run.
-        for last in sorted(set(last_days.values())):
-            shops = [shop for shop, day in last_days.items() if day == last]
-            for shop in [None] if len(shops) == len(last_days) else shops:
-                console.print(
-                    f"Looking {days} days ahead of {last}" + (f" for {shop}" if shop else "") + "."
-                )
-                build(
-                    BuildRequest(
-                        last + timedelta(days=1),
-                        last + timedelta(days=days),
-                        shop,
-                        select=(MODELS,),
-                    ),
-                    copy,
-                    console,
-                )
+        with spark.copied(warehouse, copy):
+            # Shops that were scored up to the same day share a run.
+            for last in sorted(set(last_days.values())):
+                shops = [shop for shop, day in last_days.items() if day == last]
+                for shop in [None] if len(shops) == len(last_days) else shops:
+                    whose = f" for {shop}" if shop else ""
+                    console.print(f"Looking {days} days ahead of {last}{whose}.")
+                    first = last + timedelta(days=1)
+                    request = BuildRequest(
+                        first, last + timedelta(days=days), shop, select=(MODELS,)
+                    )
+                    build(request, copy, console)
         with connect(warehouse) as connection:
             connection.execute(f"attach '{_quoted(copy)}' as ahead (read_only)")
             _keep(connection, last_days)

@@ -24,11 +24,11 @@ from orchestration.receive.privacy import answer_requests
 # proof looks into them, and nothing is deleted there.
 _MADE = {"staging", "intermediate", "features", "history", "marts", "activation", "quality"}
 # Orders stay for the books, without whom they are of.
-_BLANKED = {
+BLANKED = {
     ("marts", "orders"): ("customer_key", "shipping_postal_code"),
     ("marts", "order_lines"): ("customer_key",),
 }
-_DELETED, _KEPT = "deleted", "blanked, kept for the books"
+DELETED, KEPT = "deleted", "blanked, kept for the books"
 
 # What the push needs, and what no person stands in.
 _APART = {
@@ -56,7 +56,7 @@ class Removed:
     @property
     def is_made(self) -> bool:
         """Whether the rows were made from others, and the next build would not make them again."""
-        return not self.schema.startswith("raw_") and self.what == _DELETED
+        return not self.schema.startswith("raw_") and self.what == DELETED
 
 
 def erase(
@@ -105,7 +105,7 @@ def _from_raw(connection: duckdb.DuckDBPyConnection) -> list[Removed]:
         Removed(
             relation.replace('"', ""),
             forgotten.take_out(connection, table, relation, whenever=True),
-            _KEPT if table.forget.blank else _DELETED,
+            KEPT if table.forget.blank else DELETED,
         )
         for table, relation in raw_relations(connection)
     ]
@@ -124,11 +124,11 @@ def erase_made(connection: duckdb.DuckDBPyConnection, person: Person) -> list[Re
         if place.schema not in _MADE and not place.schema.startswith("raw_"):
             continue
         is_theirs, values = place.speaks_of(person)
-        if blank := _BLANKED.get((place.schema, place.table)):
+        if blank := BLANKED.get((place.schema, place.table)):
             sql = f"update {place.relation} set " + ", ".join(f"{c} = null" for c in blank)
-            what = _KEPT
+            what = KEPT
         else:
-            sql, what = f"delete from {place.relation}", _DELETED
+            sql, what = f"delete from {place.relation}", DELETED
         touched = connection.execute(f"{sql} where {is_theirs}", values).fetchone()
         removed.append(Removed(name, int(touched[0]) if touched else 0, what))
     return removed

@@ -22,6 +22,7 @@ from orchestration.privacy import proof
 from orchestration.privacy.erase import Removed, erase, erase_made
 from orchestration.privacy.person import Person, find, of_text
 from orchestration.privacy.rewrite import change_a_copy, rewrite
+from orchestration.privacy.spark_files import erase_from_spark
 from orchestration.receive.landing import land_inbox
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
@@ -106,6 +107,7 @@ def _erase(
     try:
         person, before = _who(connection, customer)
         removed, waiting = erase(connection, person, moment)
+        removed += erase_from_spark(now.warehouse_path, person, apply=apply)
         done = Erasure(
             person,
             removed,

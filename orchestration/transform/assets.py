@@ -35,15 +35,15 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version, parse
 from pydantic import Field
 
-from orchestration.errors import HealthError
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, spark, versions
+from orchestration.transform import scorecards, spark, spark_assets, spark_tables, versions
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
 from orchestration.transform.check_words import in_words
 from orchestration.transform.column_lineage import Lineage
 from orchestration.transform.column_metadata import describer
+from orchestration.transform.dbt_calls import call, what_failed
 from orchestration.transform.manifest import BOUND_DBT, new_run_folder
 from orchestration.warehouse import connect
 
@@ -291,29 +291,11 @@ def _run_quietly(dbt: Dbt, facts: BuildFacts, target: Path) -> None:
     arguments = build_arguments(facts)
     if facts.models is None:
         arguments += ["--select", PARTITIONED]
-    done = dbt.cli(arguments, target_path=target, raise_on_error=False).wait()
-    if not done.is_successful():
-        raise HealthError(what_failed(done))
-
-
-def what_failed(invocation: DbtCliInvocation) -> str:
-    """The nodes that failed in a dbt call, each with dbt's words, as sentences for an operator."""
-    folder = invocation.target_path
-    try:
-        results = json.loads((folder / "run_results.json").read_text())["results"]
-    except (OSError, ValueError, KeyError):
-        return f"dbt ended before it built anything: read {folder / 'dbt.log'}."
-    failed = [r for r in results if r["status"] in ("error", "fail", "runtime error")]
-    if not failed:
-        return f"dbt ended before it was done: read {folder / 'dbt.log'}, and run this again."
-    told = [
-        f"{r['unique_id'].split('.')[2]}: {' '.join(str(r['message']).split())}" for r in failed[:5]
-    ]
-    return f"dbt failed at {len(failed)} of {len(results)} nodes. " + " ".join(told)
+    call(dbt, arguments, target)
 
 
 def told_as_built(
-    context: AssetExecutionContext, invocation: DbtCliInvocation, days: int
+    context: AssetExecutionContext, invocation: DbtCliInvocation, *, with_columns: bool
 ) -> Iterator[Any]:
     """Dagster's events of a dbt call, with a line of progress for each asset.
 
@@ -324,7 +306,7 @@ def told_as_built(
     """
     stream = invocation.stream()
     events: Iterator[Any] = (
-        stream.fetch_column_metadata(with_column_lineage=False) if days == 1 else stream
+        stream.fetch_column_metadata(with_column_lineage=False) if with_columns else stream
     )
     built, total = 0, len(context.selected_asset_keys)
     try:
@@ -348,7 +330,6 @@ def _build(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     with told_in_a_sentence():
-        spark.refuse("Runs of the console")
         scorecards.check()
         versions.check(config.scorecards)
     # A held lock is said in a sentence, before dbt says it in a stack trace.
@@ -356,18 +337,26 @@ def _build(
         if config.shop:
             check_shop(connection, config.shop)
         stretches = _stretches(facts, count_customers(connection))
+    with told_in_a_sentence():
+        if on_spark := spark.is_chosen():
+            spark.check()
+            spark_tables.hand_over(settings().warehouse_path)
     part = _is_part(context)
     step = f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}"
     days = 1
     if facts.days:
         days = (facts.days[1] - facts.days[0]).days + 1
         context.log.info("Scoring %s days, %s to %s, as one build", days, *facts.days)
-    with environment(
-        HEALTH_BUILD_SHOP=config.shop,
-        HEALTH_BUILD_ZONE=config.zone,
-        HEALTH_BUILD_SCORECARDS=",".join(config.scorecards) or None,
-        # Of a part, a test that also reads what is not built now would compare old with new.
-        DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
+    runs = spark_assets.run_folders(target)
+    with (
+        spark.environment(settings().warehouse_path),
+        environment(
+            HEALTH_BUILD_SHOP=config.shop,
+            HEALTH_BUILD_ZONE=config.zone,
+            HEALTH_BUILD_SCORECARDS=",".join(config.scorecards) or None,
+            # Of a part, a test that also reads what is not built now would compare old with new.
+            DBT_INDIRECT_SELECTION="cautious" if part else os.environ.get("DBT_INDIRECT_SELECTION"),
+        ),
     ):
         # Dagster hears of each asset once: from the last stretch, when all days are there.
         for number, stretch in enumerate(stretches[:-1], start=1):
@@ -375,16 +364,23 @@ def _build(
                 "Scoring %s to %s (%s of %s)", *(stretch.days or ()), number, len(stretches)
             )
             with told_in_a_sentence():
-                _run_quietly(dbt, stretch, new_run_folder(target, f"{step}-{number}"))
+                _run_quietly(dbt, stretch, new_run_folder(runs, f"{step}-{number}"))
+                if on_spark:
+                    spark_tables.list_stored(settings().warehouse_path)
         invocation = dbt.cli(
             build_arguments(stretches[-1]),
             context=context,
-            target_path=new_run_folder(target, step),
+            target_path=new_run_folder(runs, step),
         )
     chosen = {key.to_python_identifier() for key in context.selected_asset_keys}
     besides = []
+    events = told_as_built(context, invocation, with_columns=days == 1 and not on_spark)
+    if on_spark:
+        events = spark_assets.told_when_back(
+            events, lambda: spark_assets.bring_back(dbt, invocation, settings().warehouse_path)
+        )
     try:
-        for event in told_as_built(context, invocation, days):
+        for event in events:
             if isinstance(event, Output) and event.output_name not in chosen:
                 besides.append(event.output_name)
             else:

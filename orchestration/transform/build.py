@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, spark, versions
+from orchestration.transform import scorecards, spark, spark_tables, versions
 from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
@@ -171,6 +170,7 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     Raises `HealthError` with what is wrong with the seeds, before anything runs, or with the first
     failing nodes and their messages.
     """
+    on_spark = spark.is_chosen()
     scorecards.check()
     versions.check(request.scorecards)
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -193,10 +193,10 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
         transient=True,
         disable=not console.is_terminal,
     )
-    on_spark = spark.is_chosen()
+    views: list[str] = []
     if on_spark:
         spark.check()
-        spark.hand_over(warehouse)
+        spark_tables.hand_over(warehouse)
     with build_environment(request, warehouse), spark.environment(warehouse), progress:
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
@@ -206,22 +206,23 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
                 outcome = runner.invoke(dbt_arguments(part, target_path(warehouse)))
                 for status in _statuses(outcome):
                     statuses[status] = statuses.get(status, 0) + 1
+                if on_spark:
+                    views += spark_tables.remember_views(warehouse, target_path(warehouse))
             if on_spark:
-                take_back(request, warehouse, runner)
+                take_back(views, warehouse, runner)
         finally:
             # dbt keeps the file open for its next invocation; nobody else could open it.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     return BuildResult(statuses, warnings + held_back(warehouse))
 
 
-def take_back(request: BuildRequest, warehouse: Path, runner: Any) -> None:
+def take_back(views: list[str], warehouse: Path, runner: Any) -> None:
     """After a build on Spark: its tables, and the views over them as DuckDB has them."""
-    manifest = json.loads((target_path(warehouse) / "manifest.json").read_text())
-    spark.take_back(warehouse, manifest)
-    is_view = "config.materialized:view"
-    views = BuildRequest(select=tuple(f"{one},{is_view}" for one in request.select) or (is_view,))
-    with spark.on_duckdb():
-        _statuses(runner.invoke(dbt_arguments(views, target_path(warehouse) / "views")))
+    spark_tables.take_back(warehouse, target_path(warehouse))
+    if views:
+        request = BuildRequest(select=tuple(views))
+        with spark.on_duckdb():
+            _statuses(runner.invoke(dbt_arguments(request, target_path(warehouse) / "views")))
 
 
 def _statuses(outcome: Any) -> list[str]:

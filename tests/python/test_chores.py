@@ -16,8 +16,9 @@ from test_stale import LATE, deliver, rows
 from orchestration.operate import console
 from orchestration.operate.chores import make_chores
 from orchestration.settings import settings
-from orchestration.transform.assets import BuildFacts, _stretches, what_failed
+from orchestration.transform.assets import BuildFacts, _stretches
 from orchestration.transform.build import BuildRequest, blocks, target_path
+from orchestration.transform.dbt_calls import what_failed
 
 JOBS = {job.name: job for job in make_chores()}
 

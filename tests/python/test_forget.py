@@ -35,6 +35,8 @@ from orchestration.receive.inbox import Delivery, inbox_folder, keep
 from orchestration.receive.landing import land_inbox
 from orchestration.sandbox.server import Sandbox, running
 from orchestration.settings import Settings, settings
+from orchestration.transform import spark_tables
+from orchestration.transform.spark import folder_of
 
 NOW = datetime(2026, 11, 22, 12)
 Rows = dict[str, set[tuple[Any, ...]]]
@@ -369,6 +371,48 @@ def test_what_is_left_is_found_and_fails(shop: Shop) -> None:
     again = shop.forget(email, apply=True)
     assert again.before == NOW
     assert again.left == 0
+
+
+def test_what_spark_keeps_loses_the_person_and_nothing_else(shop: Shop) -> None:
+    spark_tables.hand_over(shop.warehouse)
+    tables = folder_of(shop.warehouse) / "tables"
+    kept = {("history", "score_intervals"), ("marts", "orders"), ("features", "customer_days")}
+    with duckdb.connect(str(shop.warehouse), read_only=True) as connection:
+        for schema, name in kept:
+            place = tables / schema / name
+            place.mkdir(parents=True)
+            connection.execute(f"copy {schema}.{name} to '{place}/part-1.parquet'")
+            (place / "_SUCCESS").touch()
+
+    def rows() -> Rows:
+        return {
+            f"{schema}.{name}": {
+                tuple(row)
+                for row in duckdb.sql(
+                    "select cast(t as varchar), count(*) "
+                    f"from '{tables}/{schema}/{name}/*.parquet' as t group by all"
+                ).fetchall()
+            }
+            for schema, name in kept
+        }
+
+    before = rows()
+    assert speak_of(before, shop.person.words).keys() == before.keys()
+    shown = shop.forget()
+    assert rows() == before
+    done = shop.forget(apply=True)
+    assert done.left == 0
+    assert shown.removed == done.removed
+    after = rows()
+    assert speak_of(after, shop.person.words) == {}
+    assert len(after["marts.orders"]) == len(before["marts.orders"])
+    for name in after:
+        gone, came = before[name] - after[name], after[name] - before[name]
+        assert sum(speak_of({name: gone}, shop.person.words).values()) == len(gone) > 0
+        assert len(came) == (len(gone) if name == "marts.orders" else 0)
+    # What landed is handed over again, without them.
+    assert spark_tables.hand_over(shop.warehouse)
+    assert sum(found.occurrences for found in proof.search(shop.now, done.person)) == 0
 
 
 def test_words_are_found_whole_in_any_case_and_across_pieces(
