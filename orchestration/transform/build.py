@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, spark, versions
+from orchestration.transform import parse, scorecards, spark, versions
 from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
@@ -197,7 +197,13 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     if on_spark:
         spark.check()
         spark.hand_over(warehouse)
-    with build_environment(request, warehouse), spark.environment(warehouse), progress:
+    parse.overlook_the_path()
+    with (
+        build_environment(request, warehouse),
+        spark.environment(warehouse),
+        nullcontext() if on_spark else parse.shared(PROJECT_DIR, target_path(warehouse), warehouse),
+        progress,
+    ):
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
             for number, part in enumerate(parts, start=1):
