@@ -22,7 +22,7 @@ PROJECT_FOLDERS = ("macros", "models", "seeds", "tests")
 READ_BY_DBT = (".csv", ".md", ".sql", ".yaml", ".yml")
 # The path in profiles.yml, so that a bare `dbt` on it takes up what is parsed here.
 ANYWHERE = "data/warehouse.duckdb"
-KEPT_PARSES = 8
+KEPT_PARSES = 12
 
 
 def fingerprint(project: Path) -> str:
