@@ -57,11 +57,11 @@ with views as (
     where metric_name = 'Viewed Product'
 )
 
-select views.* replace (
+select views.* exclude (place, number) replace (
     event_id || 'w' || copies.copy as event_id,
     unique_id || 'w' || copies.copy as unique_id,
     {profile} as profile_id
-) exclude (place, number)
+)
 from views
 cross join range(1000) as copies (copy)
 where copies.copy * number + place <= {more}

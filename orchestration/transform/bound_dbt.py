@@ -27,6 +27,9 @@ def main() -> None:
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     from dbt.cli.main import cli
 
+    from orchestration.transform.parse import overlook_the_path
+
+    overlook_the_path()
     cli()
 
 

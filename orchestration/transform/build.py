@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform import scorecards, spark, spark_tables, versions
+from orchestration.transform import parse, scorecards, spark, spark_tables, versions
 from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
@@ -197,7 +197,13 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
     if on_spark:
         spark.check()
         spark_tables.hand_over(warehouse)
-    with build_environment(request, warehouse), spark.environment(warehouse), progress:
+    parse.overlook_the_path()
+    with (
+        build_environment(request, warehouse),
+        spark.environment(warehouse),
+        nullcontext() if on_spark else parse.shared(PROJECT_DIR, target_path(warehouse), warehouse),
+        progress,
+    ):
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
         try:
             for number, part in enumerate(parts, start=1):
@@ -220,9 +226,9 @@ def take_back(views: list[str], warehouse: Path, runner: Any) -> None:
     """After a build on Spark: its tables, and the views over them as DuckDB has them."""
     spark_tables.take_back(warehouse, target_path(warehouse))
     if views:
-        request = BuildRequest(select=tuple(views))
-        with spark.on_duckdb():
-            _statuses(runner.invoke(dbt_arguments(request, target_path(warehouse) / "views")))
+        folder = target_path(warehouse) / "views"
+        with spark.on_duckdb(), parse.shared(PROJECT_DIR, folder, warehouse):
+            _statuses(runner.invoke(dbt_arguments(BuildRequest(select=tuple(views)), folder)))
 
 
 def _statuses(outcome: Any) -> list[str]:

@@ -8,19 +8,18 @@ and in none otherwise; `ensure_manifest` parses when something changed, wherever
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from orchestration.errors import HealthError
 from orchestration.settings import PROJECT_DIR, settings
-from orchestration.transform.build import target_path
+from orchestration.transform.build import DEFAULT_WAREHOUSE, target_path
+from orchestration.transform.parse import PARTIAL_PARSE, fingerprint, shared
 
 DBT = Path(sys.executable).with_name("dbt")
 # The same, but it ends with the process that started it.
@@ -28,30 +27,11 @@ BOUND_DBT = Path(sys.executable).with_name("health-dbt")
 KEPT_RUNS = 20
 # What Dagster shows is the same whatever builds it.
 ON_DUCKDB = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "HEALTH_TARGET": "dev"}
-PARTIAL_PARSE = "partial_parse.msgpack"
-PROJECT_FILES = ("dbt_project.yml", "profiles.yml")
-PROJECT_FOLDERS = ("macros", "models", "seeds", "tests")
-READ_BY_DBT = (".csv", ".md", ".sql", ".yaml", ".yml")
 
 
 def dagster_target(warehouse: Path) -> Path:
     """Where Dagster keeps dbt's artefacts: a folder a warehouse, apart from that of the CLI."""
     return target_path(warehouse) / "dagster"
-
-
-def fingerprint(project: Path) -> str:
-    """A digest of dbt's version and of name, size and time of all files that it reads.
-
-    Cheap, and true after a file was deleted or an older one took its place.
-    """
-    digest = hashlib.sha256(version("dbt-core").encode())
-    paths = [project / name for name in PROJECT_FILES]
-    for folder in PROJECT_FOLDERS:
-        paths += (p for p in (project / folder).rglob("*") if p.suffix in READ_BY_DBT)
-    for path in sorted(paths):
-        stat = path.stat()
-        digest.update(f"{path.relative_to(project)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 @contextmanager
@@ -102,19 +82,22 @@ def _ensure(command: str, project: Path, folder: Path, *arguments: str, **enviro
 
 
 def _call(command: str, project: Path, folder: Path, *arguments: str, **environment: str) -> None:
-    done = subprocess.run(
-        [
-            str(DBT), "--quiet", "--no-use-colors", command, *arguments,
-            "--project-dir", str(project),
-            "--profiles-dir", str(project),
-            "--target-path", str(folder),
-            "--log-path", str(folder / "logs"),
-        ],
-        cwd=project,
-        env={**os.environ, **ON_DUCKDB, **environment},
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
+    environment = {**os.environ, **ON_DUCKDB, **environment}
+    warehouse = Path(environment.get("DUCKDB_PATH") or DEFAULT_WAREHOUSE)
+    with shared(project, folder, warehouse):
+        done = subprocess.run(
+            [
+                str(BOUND_DBT), "--quiet", "--no-use-colors", command, *arguments,
+                "--project-dir", str(project),
+                "--profiles-dir", str(project),
+                "--target-path", str(folder),
+                "--log-path", str(folder / "logs"),
+            ],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
     if done.returncode:
         words = (done.stdout + done.stderr).strip()
         raise HealthError(f"dbt cannot read the project, so Dagster cannot either: {words}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,6 +87,12 @@ def health() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run_health
 
 
+def copied(warehouse: Path, folder: Path) -> Path:
+    """A copy of a warehouse in another folder, called as all are: dbt's parse goes by the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(warehouse, folder / "warehouse.duckdb"))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this run share."""
@@ -119,7 +126,7 @@ def drop(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def warehouse(shared: Path, drop: Path) -> Path:
     """A built warehouse of that shop, one week of days. Open it read-only, or copy it."""
-    path = shared / "warehouse" / "shared.duckdb"
+    path = shared / "warehouse" / "warehouse.duckdb"
     with once(shared, "warehouse") as first:
         if first:
             run_health("load", str(drop), "--loaded-at", "2026-11-02T12:00:00", warehouse=path)

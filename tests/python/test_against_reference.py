@@ -71,7 +71,7 @@ def warehouse_side(path: Path, days: tuple[date, ...]) -> dict[str, dict[Key, di
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One path for all examples, so that dbt, whose folder goes by it, parses the project once."""
-    path = tmp_path_factory.mktemp("warehouse") / "reference.duckdb"
+    path = tmp_path_factory.mktemp("warehouse") / "warehouse.duckdb"
     yield path
     shutil.rmtree(target_path(path), ignore_errors=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import copied
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_golden import DAYS, DELIVERIES, build_models, snapshot, unlike
@@ -77,7 +78,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     from conftest import run_health
 
     folder = tmp_path_factory.mktemp("delivered")
-    warehouse = folder / "w.duckdb"
+    warehouse = folder / "warehouse.duckdb"
     found = {}
     for number, (day, delivery) in enumerate(zip(DAYS, DELIVERIES, strict=True), start=1):
         moment = f"{day + timedelta(days=1)}T12:00:00"
@@ -89,13 +90,13 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 def test_a_day_as_it_was_known_is_the_day_as_it_was_scored_then(
     delivered: dict[int, Path], health, tmp_path: Path
 ) -> None:
-    then = Path(shutil.copy(delivered[2], tmp_path / "then.duckdb"))
+    then = copied(delivered[2], tmp_path / "then")
     build_models(then, DAYS[0], DAYS[1])
-    now = Path(shutil.copy(delivered[4], tmp_path / "now.duckdb"))
+    now = copied(delivered[4], tmp_path / "now")
     build_models(now, DAYS[0], DAYS[1])
     today = snapshot(now)
 
-    into = tmp_path / "as_known" / "copy.duckdb"
+    into = tmp_path / "as_known" / "warehouse.duckdb"
     known = f"{DAYS[1] + timedelta(days=1)}T18:00:00"
     health(
         "build", "--from", DAYS[0].isoformat(), "--to", DAYS[1].isoformat(),

@@ -98,7 +98,7 @@ def drop(all_days: list[date], tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def warehouse(drop: Path) -> Path:
     """The shop as it landed, not a day of it scored."""
-    path = drop.parent / "shop.duckdb"
+    path = drop.parent / "warehouse.duckdb"
     run_health("load", str(drop), warehouse=path)
     return path
 

@@ -66,7 +66,7 @@ def part_of(drop: Path, folder: Path) -> Path:
 def test_two_deliveries_and_two_builds_come_to_what_one_does(
     health, drop: Path, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     health("load", str(part_of(drop, tmp_path / "part")), "--loaded-at", "2026-11-01T09:00:00Z",
            warehouse=ours)  # fmt: skip
     health("build", "--as-of", "2026-10-29", warehouse=ours)
@@ -82,7 +82,7 @@ def test_two_deliveries_and_two_builds_come_to_what_one_does(
 
 
 def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_path: Path) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
         # Mark what is built: a rebuilt day loses the mark.
@@ -121,7 +121,7 @@ def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_p
 def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
     health, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
         connection.execute("update history.score_intervals set style = 'marked'")
@@ -148,7 +148,7 @@ def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
 def test_dbt_alone_builds_the_latest_complete_day(
     drop: Path, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
         for table in STORED:
@@ -179,7 +179,7 @@ def test_dbt_alone_builds_the_latest_complete_day(
 def test_a_shop_without_klaviyo_surveys_or_returns_builds(
     health, drop: Path, tmp_path: Path
 ) -> None:
-    ours, bare = tmp_path / "w.duckdb", tmp_path / "bare"
+    ours, bare = tmp_path / "warehouse.duckdb", tmp_path / "bare"
     for table in ("shops", "customers", "orders", "order_lines"):
         shutil.copytree(drop / "shopify" / table, bare / "shopify" / table)
     health("load", str(bare), warehouse=ours)
@@ -213,7 +213,7 @@ def test_a_shop_without_klaviyo_surveys_or_returns_builds(
 def test_a_request_that_cannot_be_is_refused_in_a_sentence(
     health, warehouse: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     done = health("build", *arguments, warehouse=ours, expect=1)
     assert sentence in done.stderr
@@ -223,7 +223,7 @@ def test_a_request_that_cannot_be_is_refused_in_a_sentence(
 def test_a_warehouse_that_somebody_holds_is_named_with_its_holder(
     health, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = tmp_path / "w.duckdb"
+    ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)):
         done = health("build", warehouse=ours, expect=1)

@@ -111,7 +111,7 @@ def test_what_failed_is_named_with_the_words_of_dbt(tmp_path: Path) -> None:
 def test_a_long_window_is_split_and_scores_the_same(
     warehouse: Path, health: Any, tmp_path: Path
 ) -> None:
-    ours = Path(shutil.copy(warehouse, tmp_path / "w.duckdb"))
+    ours = Path(shutil.copy(warehouse, tmp_path / "warehouse.duckdb"))
     done = health(
         "build", "--from", "2026-10-28", "--to", "2026-10-30", warehouse=ours,
         HEALTH_BLOCK_CUSTOMER_DAYS="1200",

@@ -36,6 +36,7 @@ from orchestration.sandbox.server import Sandbox, running
 from orchestration.settings import settings
 from orchestration.transform import assets as transform
 from orchestration.transform import manifest as manifests
+from orchestration.transform import parse
 from orchestration.transform.assets import BuildFacts, build_arguments
 from orchestration.transform.build import target_path
 
@@ -519,7 +520,7 @@ def test_without_a_drop_nothing_lands_and_nothing_fails(
     environment: Callable[..., None],
     manifest: dict[str, Any],
 ) -> None:
-    environment(DUCKDB_PATH=tmp_path / "w.duckdb", HEALTH_LANDING=tmp_path / "none")
+    environment(DUCKDB_PATH=tmp_path / "warehouse.duckdb", HEALTH_LANDING=tmp_path / "none")
     result = landed(instance, manifest["sources"])
     assert result.success
     assert all(e.passed for e in result.get_asset_check_evaluations())
@@ -531,7 +532,7 @@ def test_a_warehouse_that_is_held_is_told_in_a_sentence(
     environment: Callable[..., None],
     manifest: dict[str, Any],
 ) -> None:
-    warehouse = tmp_path / "w.duckdb"
+    warehouse = tmp_path / "warehouse.duckdb"
     environment(DUCKDB_PATH=warehouse, HEALTH_LANDING=tmp_path / "none")
     hold = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
@@ -552,7 +553,7 @@ def test_a_warehouse_that_is_held_is_told_in_a_sentence(
 
 def project(folder: Path) -> Path:
     """The least that dbt reads as a project."""
-    for name in manifests.PROJECT_FOLDERS:
+    for name in parse.PROJECT_FOLDERS:
         (folder / name).mkdir(parents=True)
     (folder / "dbt_project.yml").write_text("name: small\nprofile: small\n")
     (folder / "profiles.yml").write_text(
@@ -568,18 +569,18 @@ def models_in(path: Path) -> list[str]:
 
 def test_a_fingerprint_sees_what_changed_and_nothing_else(tmp_path: Path) -> None:
     root = project(tmp_path / "project")
-    before = manifests.fingerprint(root)
+    before = parse.fingerprint(root)
     (root / "tests" / "helper.py").write_text("1")
-    assert manifests.fingerprint(root) == before
+    assert parse.fingerprint(root) == before
     two = root / "models" / "two.sql"
     two.write_text("select 2 as two")
-    with_two = manifests.fingerprint(root)
+    with_two = parse.fingerprint(root)
     two.write_text("select 3 as two")
     os.utime(two, (1, 1))
-    older = manifests.fingerprint(root)
+    older = parse.fingerprint(root)
     two.unlink()
     assert len({before, with_two, older}) == 3
-    assert manifests.fingerprint(root) == before
+    assert parse.fingerprint(root) == before
 
 
 def test_the_manifest_is_parsed_when_and_only_when_the_project_changed(tmp_path: Path) -> None:
@@ -599,13 +600,13 @@ def test_the_manifest_is_parsed_when_and_only_when_the_project_changed(tmp_path:
 
 
 def test_a_run_has_its_folder_and_old_ones_go(tmp_path: Path) -> None:
-    (tmp_path / manifests.PARTIAL_PARSE).write_text("parsed")
+    (tmp_path / parse.PARTIAL_PARSE).write_text("parsed")
     for number in range(manifests.KEPT_RUNS + 3):
         made = manifests.new_run_folder(tmp_path, f"run-{number}")
         os.utime(made, (number, number))
     kept = {p.name for p in (tmp_path / "runs").iterdir()}
     assert kept == {f"run-{n}" for n in range(3, manifests.KEPT_RUNS + 3)}
-    assert (made / manifests.PARTIAL_PARSE).read_text() == "parsed"
+    assert (made / parse.PARTIAL_PARSE).read_text() == "parsed"
 
 
 # --- the console -----------------------------------------------------------------------------

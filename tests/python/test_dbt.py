@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from conftest import DBT, ROOT
+from conftest import ROOT
 
 from orchestration.extract.contract import tables
+from orchestration.transform.manifest import BOUND_DBT
+from orchestration.transform.parse import shared
 
 SQL = sorted((ROOT / "models").rglob("*.sql"))
 
@@ -19,15 +21,17 @@ SQL = sorted((ROOT / "models").rglob("*.sql"))
 def test_every_unit_test_passes(warehouse: Path, tmp_path: Path) -> None:
     ours = tmp_path / warehouse.name
     shutil.copy(warehouse, ours)
-    done = subprocess.run(
-        [str(DBT), "--no-use-colors", "test", "--select", "test_type:unit",
-         "--target-path", str(tmp_path / "target")],
-        cwd=ROOT,
-        env={**os.environ, "DUCKDB_PATH": str(ours), "DBT_LOG_PATH": str(tmp_path / "logs")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    target = tmp_path / "target"
+    with shared(ROOT, target, ours):
+        done = subprocess.run(
+            [str(BOUND_DBT), "--no-use-colors", "test", "--select", "test_type:unit",
+             "--target-path", str(target)],
+            cwd=ROOT,
+            env={**os.environ, "DUCKDB_PATH": str(ours), "DBT_LOG_PATH": str(tmp_path / "logs")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout[-8000:]
     counts = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0", done.stdout)
     assert counts, done.stdout[-2000:]

@@ -30,7 +30,7 @@ def materialize(
     for name in (n for destination in DESTINATIONS for n in variables(destination)):
         monkeypatch.delenv(name, raising=False)
     for name, value in {
-        "DUCKDB_PATH": tmp_path / "w.duckdb",
+        "DUCKDB_PATH": tmp_path / "warehouse.duckdb",
         "HEALTH_LANDING": tmp_path / "none",
         "SHOPIFY_ACCESS_TOKEN__AURELIA": "token",
         "KLAVIYO_API_KEY__AURELIA": "key",
@@ -112,7 +112,7 @@ def test_a_count_that_differs_fails_the_vendors_tables_and_no_others(
     assert not [key for key in said if key.path[0] == "raw_shopify"]
     (failure,) = result.filter_events(lambda e: e.is_step_failure)
     assert "counts 2 orders, 1 arrived" in str(failure.step_failure_data.error)
-    with connect(tmp_path / "w.duckdb") as warehouse:
+    with connect(tmp_path / "warehouse.duckdb") as warehouse:
         assert loads.cursor(warehouse, "shopify", "aurelia", "orders") is None
         assert loads.cursor(warehouse, "klaviyo", "aurelia", "profiles") == "c"
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import ROOT, run_health
+from conftest import ROOT, copied, run_health
 from reference.compare import KEYS
 from reference.score import World
 from rich.console import Console
@@ -54,11 +54,6 @@ def snapshot(warehouse: Path) -> Snapshot:
             ]
             for mart in MARTS
         }
-
-
-def copied(warehouse: Path, folder: Path) -> Path:
-    """A copy of a warehouse in another folder."""
-    return Path(shutil.copy(warehouse, folder / "copy.duckdb"))
 
 
 def unlike(found: Snapshot, wanted: Snapshot, shown: int = 5) -> list[str]:
@@ -277,7 +272,7 @@ def one_parse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     """Four deliveries, each followed by the build of its day as people do it; then a replay."""
-    warehouse = tmp_path_factory.mktemp("golden") / "shop.duckdb"
+    warehouse = tmp_path_factory.mktemp("golden") / "warehouse.duckdb"
     for day, delivery in zip(DAYS, DELIVERIES, strict=True):
         load(delivery, warehouse, after=day)
         run_health("build", "--as-of", day.isoformat(), warehouse=warehouse)
@@ -297,8 +292,8 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = folder / "landing" / source / table / delivery.name / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
-    load(folder / "landing", folder / "shop.duckdb", after=DAYS[-1])
-    return folder / "shop.duckdb"
+    load(folder / "landing", folder / "warehouse.duckdb", after=DAYS[-1])
+    return folder / "warehouse.duckdb"
 
 
 def load(folder: Path, warehouse: Path, after: date) -> None:

@@ -523,7 +523,7 @@ def test_no_shop_at_all(shell: Shell, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def empty_build(shared: Path, health: Callable) -> Path:
-    path = shared / "empty" / "empty.duckdb"
+    path = shared / "empty" / "warehouse.duckdb"
     with once(shared, "empty_build") as first:
         if first:
             health("build", warehouse=path)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
-from conftest import require
+from conftest import copied, require
 
 from orchestration.definitions import define
 from orchestration.errors import HealthError
@@ -34,7 +33,7 @@ def run(
         spark.check()
     except HealthError as error:
         require(False, str(error))
-    copy = Path(shutil.copy(warehouse, tmp_path / "w.duckdb"))
+    copy = copied(warehouse, tmp_path)
     with duckdb.connect(str(copy)) as connection:
         for layer in LAYERS:
             connection.execute(f"drop schema {layer} cascade")

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-from conftest import SHOP_END, WINDOW_START
+from conftest import SHOP_END, WINDOW_START, copied
 
 from orchestration.operate.stale import runs
 
@@ -64,7 +64,7 @@ def test_stale_days_are_scored_in_stretches_of_one_shop() -> None:
 def test_a_late_event_makes_its_day_and_all_later_ones_stale_until_they_are_scored_again(
     health, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = Path(shutil.copy(warehouse, tmp_path / "w.duckdb"))
+    ours = Path(shutil.copy(warehouse, tmp_path / "warehouse.duckdb"))
     assert rows(ours, "from marts.stale_days") == []
     deliver(tmp_path / "drop", ours, health, LATE)
 
@@ -78,7 +78,7 @@ def test_a_late_event_makes_its_day_and_all_later_ones_stale_until_they_are_scor
     assert scores(ours, changed) != scores(warehouse, changed)
 
     # As if the event had come in time.
-    whole = Path(shutil.copy(ours, tmp_path / "whole.duckdb"))
+    whole = copied(ours, tmp_path / "whole")
     health(
         "build", "--from", WINDOW_START.isoformat(), "--to", SHOP_END.isoformat(), warehouse=whole
     )
@@ -89,14 +89,14 @@ def test_a_late_event_makes_its_day_and_all_later_ones_stale_until_they_are_scor
 def test_the_outlook_is_what_the_days_to_come_bring_if_nothing_happens(
     health, warehouse: Path, tmp_path: Path
 ) -> None:
-    ours = Path(shutil.copy(warehouse, tmp_path / "w.duckdb"))
+    ours = Path(shutil.copy(warehouse, tmp_path / "warehouse.duckdb"))
     done = health("outlook", "--days", "20", warehouse=ours)
     assert "Who leaves a band within 20 days" in done.stdout
     assert [p.name for p in tmp_path.glob(".outlook-*")] == []
     # Nothing but the outlook is written.
     assert scores(ours, "true") == scores(warehouse, "true")
 
-    ahead = Path(shutil.copy(warehouse, tmp_path / "ahead.duckdb"))
+    ahead = copied(warehouse, tmp_path / "ahead")
     first, last = SHOP_END + timedelta(1), SHOP_END + timedelta(20)
     health("build", "--from", first.isoformat(), "--to", last.isoformat(), warehouse=ahead)
     happened = rows(
