@@ -13,7 +13,8 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource
 from orchestration.operate.failures import told_in_a_sentence
 from orchestration.transform import spark, spark_tables
 from orchestration.transform.dbt_calls import call
-from orchestration.transform.manifest import PARTIAL_PARSE, new_run_folder
+from orchestration.transform.manifest import new_run_folder
+from orchestration.transform.parse import PARTIAL_PARSE
 
 
 def run_folders(target: Path) -> Path:
