@@ -48,9 +48,9 @@ lint: setup ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory --jobs 2 $(LINTS)
 
-# Each takes a core for a while, the longest first; dbt's parse of the one is not that of another.
+# Each takes a core for a while, the longest first; each has a parse and an empty warehouse of its own.
 LINTS := lint-types lint-features lint-marts lint-fivetran lint-dashboards
-SQLFLUFF = DBT_TARGET_PATH=target/$@ $(BIN)/sqlfluff lint --disable-progress-bar
+SQLFLUFF = mkdir -p target/$@ && DBT_TARGET_PATH=target/$@ DUCKDB_PATH=target/$@/warehouse.duckdb $(BIN)/sqlfluff lint --disable-progress-bar
 
 lint-types: setup
 	$(BIN)/mypy
