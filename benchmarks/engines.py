@@ -184,8 +184,10 @@ def grow(bench: Bench, title: str, chosen: Sequence[str], memory: str) -> bool:
         differing = [relation for relation in compared if relation.differing]
         bench.console.print(
             f"    {len(compared)} relations, {sum(c.cells for c in compared):,} cells, "
-            f"{len(differing)} differing {[c.relation for c in differing][:5] or ''}"
+            f"{len(differing)} differing"
         )
+        for relation in differing:
+            bench.console.print(f"    {relation.relation}: {dict(relation.differing)}")
         same = same and not differing and bool(compared)
         shutil.rmtree(theirs.parent)
     shutil.rmtree(ours.parent)
