@@ -263,7 +263,7 @@ def test_history_is_the_same_whatever_the_order(seed: int, tmp_path: Path) -> No
         example.build(*some_window(days, rng), shop=rng.choice((None, None, *sorted(known)[:1])))
     example.build(days[0], days[-1], tests=True)
     incremental = snapshot(example.warehouse)
-    refreshed = copied(example.warehouse, tmp_path)
+    refreshed = copied(example.warehouse, tmp_path / "refreshed")
     build_models(refreshed, days[0], days[-1], full_refresh=True)
     assert unlike(snapshot(refreshed), incremental) == []
 
