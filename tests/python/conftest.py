@@ -43,6 +43,7 @@ LONG = (
     "test_console_browser.py",
     "test_push_kill.py",
     "test_forget.py",
+    "test_spark_dagster.py",
     "test_push_kill_points.py",
     "test_readers.py",
     "test_ducklake.py",
