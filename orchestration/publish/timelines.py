@@ -16,6 +16,8 @@ from orchestration.publish.charts import drawn, light
 HEIGHT = 150
 # Days between two scored ones from which on the line breaks: nobody knows what was in between.
 GAP = 7
+# Units a letter of an axis takes at most: a reader's own font may be wider than the measured one.
+LETTER = 7.2
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def timeline(points: Sequence[Point], cuts: Sequence[Cut], top: float, label: st
         axis=alt.Axis(format="%-d %b %Y", grid=False, values=sorted({d.isoformat() for d in ends})),
     )
     names = {f"{cut.value:g}": cut.label for cut in cuts}
+    longest = max(len(f"{cut.label} {cut.value:g}") for cut in cuts)
     y = alt.Y(
         "value:Q",
         title=None,
@@ -67,6 +70,8 @@ def timeline(points: Sequence[Point], cuts: Sequence[Cut], top: float, label: st
             labelExpr=f"trim((({json.dumps(names)})[datum.value] || '') + ' ' + datum.value)",
             labelOverlap=False,
             labelBound=False,
+            # The ticks and the gap beside them take 7.
+            minExtent=LETTER * longest + 7,
             grid=False,
         ),
     )
