@@ -202,11 +202,10 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     console = Console()
     spark.check()
-    shown = Table(box=box.SIMPLE, padding=(0, 1))
-    for heading in ("delivery", "relations", "rows", "cells", "differing", "DuckDB s", "Spark s"):
-        shown.add_column(
-            heading, no_wrap=True, justify="left" if heading == "delivery" else "right"
-        )
+    shown = Table(box=box.SIMPLE, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    shown.add_column("delivery", no_wrap=True)
+    for heading in ("relations", "rows", "cells", "differing", "DuckDB s", "Spark s"):
+        shown.add_column(heading, no_wrap=True, justify="right")
     failed = False
     with tempfile.TemporaryDirectory(prefix="parity-") as base:
         for one in deliveries(
