@@ -58,21 +58,20 @@
         decayed.half_life_days,
         decayed.anchor_date,
         decayed.term,
-        cast(weights.weight * decayed.value as {{ type_decimal(18, 10) }}) as points
+        {{ exact_points('weights.weight * decayed.value') }} as points
     from {{ name }}_decayed as decayed
     inner join {{ name }}_weights as weights
         on
             decayed.as_of_date = weights.as_of_date
             and decayed.event_type = weights.event_type
             and decayed.half_life_days = weights.half_life_days
-    where cast(weights.weight * decayed.value as {{ type_decimal(18, 10) }}) != 0
+    where {{ exact_points('weights.weight * decayed.value') }} != 0
 )
 {%- endmacro %}
 
 {#- The points that a part of the behaviour score is worth on a day. -#}
 {% macro decayed_points(weight, term, anchor_date, half_life_days, day) -%}
-    cast(
-        {{ weight }} * {{ decayed_value(term, anchor_date, half_life_days, day) }}
-        as {{ type_decimal(18, 10) }}
-    )
+    {{ exact_points(
+        weight ~ ' * ' ~ decayed_value(term, anchor_date, half_life_days, day)
+    ) }}
 {%- endmacro %}

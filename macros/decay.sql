@@ -2,10 +2,11 @@
 
     value(D) = sum over facts of v * 2^(-(D - fact_date) / h). Since decay is linear, it equals
     2^(-(D - A) / h) * term, term = sum of v * 2^((fact_date - A) / h), for any anchor day A, and
-    the sum is a running one. Two choices make the result the same to the last bit whatever run it
-    is computed in, and whatever order rows are read in: A is the start of D's block on a fixed
-    calendar of blocks ten half-lives long (so powers stay below 1024), and each addend is rounded
-    to 15 decimals, so that adding is exact.
+    the sum is a running one. Three choices make the result the same to the last bit whatever run it
+    is computed in, whatever order rows are read in, and on whatever engine: A is the start of D's
+    block on a fixed calendar of blocks ten half-lives long (so powers stay below 1024), each addend
+    is a decimal with 15 places, so that adding is exact, and powers and conversions are those below,
+    in which no two engines differ.
 
     Facts: a CTE with the keys, fact_date (its age), effective_date and end_date (when it counts),
     half_life_days and `value` (64-bit). `days` is the relation of the days to answer for: shop_id,
@@ -36,7 +37,7 @@
         {{ decay_anchor('as_of_days.as_of_date', 'half_lives.half_life_days') }}
 ),
 
-{{ name }}_changes as (
+{{ name }}_grown as (
     select
         {% for key in keys %}facts.{{ key }}, {% endfor %}
         facts.half_life_days,
@@ -45,12 +46,9 @@
         case when facts.end_date <= blocks.last_day
             then greatest(facts.end_date, blocks.first_day)
         end as end_date,
-        cast(
-            facts.value * power(
-                cast(2 as {{ type_double() }}),
-                {{ days_between('blocks.anchor_date', 'facts.fact_date') }} / facts.half_life_days
-            ) as {{ type_decimal(38, 15) }}
-        ) as term
+        facts.value * {{ half_lives(
+            days_between('blocks.anchor_date', 'facts.fact_date'), 'facts.half_life_days'
+        ) }} as value
     from {{ facts }} as facts
     inner join {{ name }}_blocks as blocks
         on
@@ -58,6 +56,15 @@
             and facts.half_life_days = blocks.half_life_days
             and facts.effective_date <= blocks.last_day
     where facts.end_date is null or facts.end_date > facts.effective_date
+),
+
+{{ name }}_changes as (
+    select
+        {{ block_keys | join(', ') }},
+        change_date,
+        end_date,
+        {{ exact_decimal('value') }} as term
+    from {{ name }}_grown
 ),
 
 {{ name }}_daily as (
@@ -119,26 +126,72 @@
     )
 ),
 
-{{ name }} as (
+{{ name }}_terms as (
     select
-        {% for key in keys %}{{ key }}, {% endfor %}
-        half_life_days,
+        {{ block_keys | join(', ') }},
         as_of_date,
-        anchor_date,
-        cast(term as {{ type_double() }}) as term,
-        {{ decayed_value('term', 'anchor_date', 'half_life_days', 'as_of_date') }} as value
+        {{ exact_double('term') }} as term
     from {{ name }}_running
     where facts > 0
+),
+
+{{ name }} as (
+    select
+        {{ block_keys | join(', ') }},
+        as_of_date,
+        term,
+        {{ decayed_value('term', 'anchor_date', 'half_life_days', 'as_of_date') }} as value
+    from {{ name }}_terms
 )
 {%- endmacro %}
 
 {#- What a term is worth on a day, rounded to 10 decimals. -#}
 {% macro decayed_value(term, anchor_date, half_life_days, day) -%}
-    round(
-        cast({{ term }} as {{ type_double() }}) * power(
-            cast(2 as {{ type_double() }}),
-            -{{ days_between(anchor_date, day) }} / {{ half_life_days }}
-        ), 10
+    (round(
+        cast({{ term }} as {{ type_double() }})
+        * {{ half_lives('-' ~ days_between(anchor_date, day), half_life_days) }} * 1e10
+    ) / 1e10)
+{%- endmacro %}
+
+{#- 2 ^ (days / half_life_days). Engines' powers differ in the last bit, so what is between 1 and 2
+    is rounded to 12 decimals, far above that bit; whole half-lives are exact on each. -#}
+{% macro half_lives(days, half_life_days) -%}
+    {%- set whole = 'floor(' ~ days ~ ' / ' ~ half_life_days ~ ')' -%}
+    {%- set two = 'cast(2 as ' ~ type_double() ~ ')' -%}
+    (round(
+        power(
+            {{ two }},
+            ({{ days }} - {{ whole }} * {{ half_life_days }}) / {{ half_life_days }}
+        ) * 1e12
+    ) / 1e12 * power({{ two }}, {{ whole }}))
+{%- endmacro %}
+
+{#- A 64-bit number as a decimal with 15 places, put together from whole numbers: engines cast one
+    with many digits in ways of their own. -#}
+{% macro exact_decimal(number) -%}
+    cast(
+        cast(cast(floor({{ number }}) as bigint) as {{ type_decimal(20, 0) }})
+        + cast(
+            cast(round(({{ number }} - floor({{ number }})) * 1e15) as bigint)
+            as {{ type_decimal(16, 0) }}
+        ) * cast(0.000000000000001 as {{ type_decimal(15, 15) }})
+        as {{ type_decimal(38, 15) }}
+    )
+{%- endmacro %}
+
+{#- A 64-bit number as points: a decimal with 10 places. -#}
+{% macro exact_points(number) -%}
+    cast(
+        cast(cast(round(({{ number }}) * 1e10) as bigint) as {{ type_decimal(20, 0) }})
+        * cast(0.0000000001 as {{ type_decimal(10, 10) }}) as {{ type_decimal(18, 10) }}
+    )
+{%- endmacro %}
+
+{#- A decimal with 15 places as the same 64-bit number on each engine: whole and rest by themselves. -#}
+{% macro exact_double(number) -%}
+    cast(floor({{ number }}) as {{ type_double() }}) + cast(
+        cast({{ number }} as {{ type_decimal(35, 15) }})
+        - cast(floor({{ number }}) as {{ type_decimal(20, 0) }}) as {{ type_double() }}
     )
 {%- endmacro %}
 

@@ -30,10 +30,10 @@ parts as (
             '{{ component }}' as rule_id,
             '{{ label }}' as label,
             -- Nobody loses more than a million points: a decayed order of a cent must not overflow.
-            cast(
-                -least(1000000, 100 * w_{{ component }} * {{ component }}_term / processed_term)
-                as {{ type_decimal(18, 10) }}
-            ) as points
+            {{ exact_points(
+                '-least(1000000, 100 * w_' ~ component ~ ' * ' ~ component
+                ~ '_term / processed_term)'
+            ) }} as points
         from trust
         where w_{{ component }} * {{ component }}_term > 0
     {% endfor %}
