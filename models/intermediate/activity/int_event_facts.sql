@@ -89,7 +89,12 @@ final as (
         cast(null as date) as end_date,
         events.event_id as fact_id,
         events.occurred_at,
-        coalesce(products.title, events.collections, events.metric_name) as description,
+        -- A list of collections is read by people here.
+        coalesce(
+            products.title,
+            replace(replace(replace(events.collections, '["', ''), '"]', ''), '","', ', '),
+            events.metric_name
+        ) as description,
         cast(null as decimal(18, 2)) as amount
     from read as events
     left join products
