@@ -45,7 +45,7 @@ HEIGHT = 900
 PICTURES = ROOT / "docs" / "img"
 STORY = ["landing", "staging", "intermediate", "features", "marts", "activation", "push"]
 DAYS = 30
-PATIENCE = 600
+PATIENCE = 1200
 REPOSITORY = {
     "repositoryLocationName": "orchestration.definitions",
     "repositoryName": "__repository__",
