@@ -5,8 +5,8 @@
     the sum is a running one. Three choices make the result the same to the last bit whatever run it
     is computed in, whatever order rows are read in, and on whatever engine: A is the start of D's
     block on a fixed calendar of blocks ten half-lives long (so powers stay below 1024), each addend
-    is a decimal with 15 places, so that adding is exact, and powers and conversions are those below,
-    in which no two engines differ.
+    is a decimal with 15 places, so that adding is exact, and powers (half_lives) and conversions
+    (exact.sql) are such that no two engines differ in them.
 
     Facts: a CTE with the keys, fact_date (its age), effective_date and end_date (when it counts),
     half_life_days and `value` (64-bit). `days` is the relation of the days to answer for: shop_id,
@@ -164,35 +164,6 @@
             ({{ days }} - {{ whole }} * {{ half_life_days }}) / {{ half_life_days }}
         ) * 1e12
     ) / 1e12 * power({{ two }}, {{ whole }}))
-{%- endmacro %}
-
-{#- A 64-bit number as a decimal with 15 places, put together from whole numbers: engines cast one
-    with many digits in ways of their own. -#}
-{% macro exact_decimal(number) -%}
-    cast(
-        cast(cast(floor({{ number }}) as bigint) as {{ type_decimal(20, 0) }})
-        + cast(
-            cast(round(({{ number }} - floor({{ number }})) * 1e15) as bigint)
-            as {{ type_decimal(16, 0) }}
-        ) * cast(0.000000000000001 as {{ type_decimal(15, 15) }})
-        as {{ type_decimal(38, 15) }}
-    )
-{%- endmacro %}
-
-{#- A 64-bit number as points: a decimal with 10 places. -#}
-{% macro exact_points(number) -%}
-    cast(
-        cast(cast(round(({{ number }}) * 1e10) as bigint) as {{ type_decimal(20, 0) }})
-        * cast(0.0000000001 as {{ type_decimal(10, 10) }}) as {{ type_decimal(18, 10) }}
-    )
-{%- endmacro %}
-
-{#- A decimal with 15 places as the same 64-bit number on each engine: whole and rest by themselves. -#}
-{% macro exact_double(number) -%}
-    cast(floor({{ number }}) as {{ type_double() }}) + cast(
-        cast({{ number }} as {{ type_decimal(35, 15) }})
-        - cast(floor({{ number }}) as {{ type_decimal(20, 0) }}) as {{ type_double() }}
-    )
 {%- endmacro %}
 
 {#- The first day of the block of ten half-lives (a whole number of days) that holds a date. -#}
