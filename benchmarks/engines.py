@@ -1,13 +1,13 @@
 """One day's build on Spark beside the same build on DuckDB, at growing sizes.
 
     .venv/bin/python -m benchmarks.engines [--customers 10000 100000] [--settings small large]
-        [--wholesaler 1000000]
+        [--partitions 4] [--compare marts history] [--wholesaler 1000000]
 
 For each size a shop is simulated and loaded, which is said and not counted. Each engine builds the
 day on a copy of the loaded warehouse, without dbt's tests, on the same two cores (`local[2]`); the
 floor is DuckDB's build. Seconds, CPU-seconds and memory are those of the command and all processes
-it starts, Java's among them. Then every relation is compared cell by cell, as by `make parity`: a
-difference ends with 1.
+it starts, Java's among them. Then every relation is compared cell by cell, as by `make parity`, or
+those of the schemas that `--compare` names: a difference ends with 1.
 
 `--wholesaler` lands that many more product views, once as everybody's and once as one customer's:
 what one customer out of proportion costs.
@@ -32,7 +32,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.parity import compare
+from benchmarks.parity import SCHEMAS, compare
 from benchmarks.scores import LAST_DAY, Bench, Cost, prepare
 from orchestration.settings import PROJECT_DIR
 from orchestration.transform import spark
@@ -42,7 +42,7 @@ from orchestration.transform.build import build as run_build
 DUCKDB = "DuckDB"
 SETTINGS: dict[str, dict[str, str]] = {
     "small": {},
-    "large": {"HEALTH_SPARK_LARGE": "true", "HEALTH_SPARK_PARTITIONS": "4"},
+    "large": {"HEALTH_SPARK_LARGE": "true"},
 }
 SAMPLED_EVERY = 0.5
 SLOWEST = 12
@@ -172,15 +172,17 @@ def land_more(bench: Bench, more: int, whose: str) -> None:
     bench.console.print(f"{more:,} more views, {whose}: {landed:,} events, at most {most:,} of one")
 
 
-def grow(bench: Bench, title: str, chosen: Sequence[str], memory: str) -> bool:
+def grow(bench: Bench, title: str, asked: argparse.Namespace) -> bool:
     """Measure and compare what has landed; whether every relation is the same."""
     floor, ours = build(bench, DUCKDB, {})
     found, same = [floor], True
-    for name in chosen:
-        environment = {"HEALTH_TARGET": spark.TARGET, "HEALTH_SPARK_MEMORY": memory}
+    for name in asked.settings:
+        environment = {"HEALTH_TARGET": spark.TARGET, "HEALTH_SPARK_MEMORY": asked.memory}
+        if name != "small":
+            environment["HEALTH_SPARK_PARTITIONS"] = str(asked.partitions)
         one, theirs = build(bench, f"Spark {name}", environment | SETTINGS[name])
         found.append(one)
-        compared = compare(ours, theirs)
+        compared = compare(ours, theirs, asked.compare)
         differing = [relation for relation in compared if relation.differing]
         bench.console.print(
             f"    {len(compared)} relations, {sum(c.cells for c in compared):,} cells, "
@@ -215,6 +217,8 @@ def main() -> None:
     parser.add_argument("--settings", nargs="*", choices=SETTINGS, default=["large"])
     parser.add_argument("--wholesaler", type=int, default=0, metavar="VIEWS")
     parser.add_argument("--memory", default="8g", help="of Spark's driver")
+    parser.add_argument("--partitions", type=int, default=4, help="of a shuffle, unless small")
+    parser.add_argument("--compare", nargs="+", choices=SCHEMAS, default=SCHEMAS, metavar="SCHEMA")
     parser.add_argument("--build", type=Path, help="build this warehouse, measure nothing")
     asked, _ = parser.parse_known_args()
     console = Console(width=120)
@@ -228,11 +232,12 @@ def main() -> None:
             bench = Bench(Path(folder), LAST_DAY, console)
             title = f"{customers:,} customers, one day"
             prepare(bench, None, customers)
+            shutil.rmtree(bench.folder / "drop")
             for whose in WHOSE if asked.wholesaler else [""]:
                 if whose:
                     land_more(bench, asked.wholesaler, whose)
                     title = f"{customers:,} customers, and {asked.wholesaler:,} views, {whose}"
-                same = grow(bench, title, asked.settings, asked.memory) and same
+                same = grow(bench, title, asked) and same
     sys.exit(int(not same))
 
 

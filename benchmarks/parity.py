@@ -20,7 +20,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def build_on(target: str, warehouse: Path, request: BuildRequest) -> float:
     return time.perf_counter() - started
 
 
-def compare(ours: Path, theirs: Path) -> list[Compared]:
+def compare(ours: Path, theirs: Path, schemas: Sequence[str] = SCHEMAS) -> list[Compared]:
     """Every relation of two warehouses, held against one another in both directions."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -102,7 +102,7 @@ def compare(ours: Path, theirs: Path) -> list[Compared]:
             "select schema_name, table_name, list((column_name, data_type) order by column_index) "
             "from duckdb_columns() where database_name = 'ours' and list_contains(?, schema_name) "
             "group by all order by all",
-            [SCHEMAS],
+            [list(schemas)],
         ).fetchall()
         return [_compare_one(connection, *one) for one in found]
 
@@ -193,7 +193,7 @@ def deliveries(
                 request = BuildRequest(last, last, select=chosen, with_tests=with_tests)
                 running[side] = pools[side].submit(build_on, side, warehouses[side], request)
             seconds = {side: one.result() for side, one in running.items()}
-            yield Delivery(last, compare(*warehouses.values()), seconds)
+            yield Delivery(last, compare(warehouses["duckdb"], warehouses[spark.TARGET]), seconds)
 
 
 def main(arguments: list[str] | None = None) -> int:
