@@ -54,37 +54,45 @@
     ))
 {%- endmacro %}
 
-{#- Whether a list of texts holds one of the given words, case and blanks aside. -#}
-{% macro list_has_any_word(list_expression, words) -%}
-    {{ return(adapter.dispatch('list_has_any_word', 'customer_health')(list_expression, words)) }}
+{#- The members of a JSON object, one a row, in the columns `property` and `value` (as text). -#}
+{% macro unnest_json_members(json_expression) -%}
+    {{ return(adapter.dispatch('unnest_json_members', 'customer_health')(json_expression)) }}
 {%- endmacro %}
-{% macro default__list_has_any_word(list_expression, words) -%}
-    coalesce(
-        list_has_any(
-            list_transform({{ list_expression }}, lambda word : lower(trim(word))),
-            [{% for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor %}]
-        ),
-        false
+{% macro default__unnest_json_members(json_expression) -%}
+    {#- Not by `->>`: a member called $value would be read as a path. #}
+    lateral (
+        select
+            member.key as property,
+            member.value ->> '$' as value
+        from json_each(
+            case when json_type({{ json_expression }}) = 'OBJECT'
+                then {{ json_expression }} else '{}'
+            end
+        ) as member
     )
 {%- endmacro %}
-{% macro spark__list_has_any_word(list_expression, words) -%}
-    coalesce(
-        exists(
-            {{ list_expression }},
-            word -> lower(trim(word)) in (
-                {%- for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor -%}
-            )
-        ),
-        false
+{% macro spark__unnest_json_members(json_expression) -%}
+    lateral (
+        select explode(from_json(
+            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end,
+            'map<string, string>'
+        )) as (property, value)
     )
 {%- endmacro %}
-{% macro bigquery__list_has_any_word(list_expression, words) -%}
-    exists(
-        select 1 from unnest({{ list_expression }}) as word
-        where lower(trim(word)) in (
-            {%- for word in words %}'{{ word | lower | trim }}'{{ ', ' if not loop.last }}{% endfor -%}
-        )
-    )
+{#- json_keys puts a name like $value between quotes. -#}
+{% macro bigquery__unnest_json_members(json_expression) -%}
+    unnest(array(
+        select as struct
+            trim(name, '"') as property,
+            coalesce(
+                json_value(object[trim(name, '"')]),
+                nullif(to_json_string(object[trim(name, '"')]), 'null')
+            ) as value
+        from unnest([parse_json(
+            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end
+        )]) as object
+        cross join unnest(json_keys(object, 1)) as name
+    ))
 {%- endmacro %}
 
 {#- A JSON object as canonical text: members in the order given. `members` maps name to expression. -#}
@@ -129,17 +137,6 @@
     || {{ trimmed(json_object_text(after), 'leading', '{') }}
 {%- endmacro %}
 
-{#- A text without the characters of one kind at its `leading` or its `trailing` end. -#}
-{% macro trimmed(text_expression, end, character) -%}
-    {{ return(adapter.dispatch('trimmed', 'customer_health')(text_expression, end, character)) }}
-{%- endmacro %}
-{% macro default__trimmed(text_expression, end, character) -%}
-    trim({{ end }} '{{ character }}' from {{ text_expression }})
-{%- endmacro %}
-{% macro bigquery__trimmed(text_expression, end, character) -%}
-    {{ 'ltrim' if end == 'leading' else 'rtrim' }}({{ text_expression }}, '{{ character }}')
-{%- endmacro %}
-
 {#- One member of a JSON object as text; the value is JSON already. -#}
 {% macro json_member_text(name_expression, json_expression) -%}
     {{ return(adapter.dispatch('json_member_text', 'customer_health')(name_expression, json_expression)) }}
@@ -153,87 +150,4 @@
 {%- endmacro %}
 {% macro bigquery__json_member_text(name_expression, json_expression) -%}
     to_json_string({{ name_expression }}) || ':' || {{ json_expression }}
-{%- endmacro %}
-
-{#- Whether a list of texts holds any that is not blank. -#}
-{% macro list_has_any_text(list_expression) -%}
-    {{ return(adapter.dispatch('list_has_any_text', 'customer_health')(list_expression)) }}
-{%- endmacro %}
-{% macro default__list_has_any_text(list_expression) -%}
-    coalesce(len(list_filter({{ list_expression }}, lambda text : trim(text) != '')) > 0, false)
-{%- endmacro %}
-{% macro spark__list_has_any_text(list_expression) -%}
-    coalesce(exists({{ list_expression }}, text -> trim(text) != ''), false)
-{%- endmacro %}
-{% macro bigquery__list_has_any_text(list_expression) -%}
-    exists(select 1 from unnest({{ list_expression }}) as text where trim(text) != '')
-{%- endmacro %}
-
-{#- The texts of a list, one a row, in the column `item`. For use in `from x cross join ...`. -#}
-{% macro unnest_texts(list_expression) -%}
-    {{ return(adapter.dispatch('unnest_texts', 'customer_health')(list_expression)) }}
-{%- endmacro %}
-{% macro default__unnest_texts(list_expression) -%}
-    lateral (select unnest({{ list_expression }}) as item)
-{%- endmacro %}
-{% macro spark__unnest_texts(list_expression) -%}
-    lateral (select explode({{ list_expression }}) as item)
-{%- endmacro %}
-{% macro bigquery__unnest_texts(list_expression) -%}
-    unnest(array(select as struct item from unnest({{ list_expression }}) as item))
-{%- endmacro %}
-
-{#- The parts of a text between separators, one a row, in the column `item`. -#}
-{% macro unnest_split(text_expression, separator) -%}
-    {{ return(adapter.dispatch('unnest_split', 'customer_health')(text_expression, separator)) }}
-{%- endmacro %}
-{% macro default__unnest_split(text_expression, separator) -%}
-    lateral (select unnest(string_split({{ text_expression }}, '{{ separator }}')) as item)
-{%- endmacro %}
-{% macro spark__unnest_split(text_expression, separator) -%}
-    lateral (select explode(split({{ text_expression }}, '[{{ separator }}]')) as item)
-{%- endmacro %}
-{% macro bigquery__unnest_split(text_expression, separator) -%}
-    {{ bigquery__unnest_texts("split(" ~ text_expression ~ ", '" ~ separator ~ "')") }}
-{%- endmacro %}
-
-{#- The members of a JSON object, one a row, in the columns `property` and `value` (as text). -#}
-{% macro unnest_json_members(json_expression) -%}
-    {{ return(adapter.dispatch('unnest_json_members', 'customer_health')(json_expression)) }}
-{%- endmacro %}
-{% macro default__unnest_json_members(json_expression) -%}
-    {#- Not by `->>`: a member called $value would be read as a path. #}
-    lateral (
-        select
-            member.key as property,
-            member.value ->> '$' as value
-        from json_each(
-            case when json_type({{ json_expression }}) = 'OBJECT'
-                then {{ json_expression }} else '{}'
-            end
-        ) as member
-    )
-{%- endmacro %}
-{% macro spark__unnest_json_members(json_expression) -%}
-    lateral (
-        select explode(from_json(
-            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end,
-            'map<string, string>'
-        )) as (property, value)
-    )
-{%- endmacro %}
-{#- json_keys puts a name like $value between quotes. -#}
-{% macro bigquery__unnest_json_members(json_expression) -%}
-    unnest(array(
-        select as struct
-            trim(name, '"') as property,
-            coalesce(
-                json_value(object[trim(name, '"')]),
-                nullif(to_json_string(object[trim(name, '"')]), 'null')
-            ) as value
-        from unnest([parse_json(
-            case when {{ json_expression }} like {{ "'{%'" }} then {{ json_expression }} else '{}' end
-        )]) as object
-        cross join unnest(json_keys(object, 1)) as name
-    ))
 {%- endmacro %}

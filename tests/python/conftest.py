@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date
@@ -55,6 +56,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest files first, the others as they come."""
     turns = {name: turn for turn, name in enumerate(LONG)}
     items.sort(key=lambda item: turns.get(item.path.name, len(LONG)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the longest files took, for `LONG` and for whoever makes the tests faster."""
+    took: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                took[Path(report.location[0]).name] += report.duration
+    terminalreporter.section("slowest 30 files")
+    for name, seconds in took.most_common(30):
+        terminalreporter.line(f"{seconds:8.0f}s {name}")
 
 
 def require(condition: bool, what: str) -> None:
