@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from rich.console import Console
+
+from orchestration.transform.build import BuildRequest, build
 
 # `make test` judges a change by the same random cases every time; `make fuzz` looks for new ones.
 settings.register_profile("same cases", derandomize=True)
@@ -60,13 +64,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how long the longest files took, for `LONG` and for whoever makes the tests faster."""
-    took: Counter[str] = Counter()
+    took: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 took[Path(report.location[0]).name] += report.duration
     terminalreporter.section("slowest 30 files")
-    for name, seconds in took.most_common(30):
+    for name, seconds in sorted(took.items(), key=itemgetter(1), reverse=True)[:30]:
         terminalreporter.line(f"{seconds:8.0f}s {name}")
 
 
@@ -93,6 +97,21 @@ def run_health(
     )
     assert done.returncode == expect, f"health {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def build_models(
+    warehouse: Path,
+    first: date,
+    last: date | None = None,
+    *,
+    shop: str | None = None,
+    full_refresh: bool = False,
+) -> None:
+    """What `health build` does but for dbt's tests, in this process: less than half the time."""
+    request = BuildRequest(
+        first, last or first, shop, full_refresh=full_refresh, select=("path:models", "path:seeds")
+    )
+    build(request, warehouse, Console(quiet=True))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import copied
+from conftest import build_models, copied
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_golden import DAYS, DELIVERIES, build_models, snapshot, unlike
+from test_golden import DAYS, DELIVERIES, snapshot, unlike
 
 from orchestration.extract import earlier, landing
 from orchestration.extract.contract import tables

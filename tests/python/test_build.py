@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import DBT, ROOT, SHOP_END, WINDOW_START
+from conftest import DBT, ROOT, SHOP_END, WINDOW_START, build_models
 
 from orchestration.errors import HealthError
 from orchestration.transform.build import BuildRequest, dbt_arguments
@@ -69,7 +69,7 @@ def test_two_deliveries_and_two_builds_come_to_what_one_does(
     ours = tmp_path / "warehouse.duckdb"
     health("load", str(part_of(drop, tmp_path / "part")), "--loaded-at", "2026-11-01T09:00:00Z",
            warehouse=ours)  # fmt: skip
-    health("build", "--as-of", "2026-10-29", warehouse=ours)
+    build_models(ours, date(2026, 10, 29))
     with duckdb.connect(str(ours), read_only=True) as connection:
         first = connection.execute("select count(*) from intermediate.int_activity_days").fetchone()
     health("load", str(drop), "--loaded-at", "2026-11-02T12:00:00Z", warehouse=ours)
@@ -81,7 +81,7 @@ def test_two_deliveries_and_two_builds_come_to_what_one_does(
     assert first < last
 
 
-def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_path: Path) -> None:
+def test_a_load_rebuilds_only_the_days_it_touches(warehouse: Path, tmp_path: Path) -> None:
     ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
     with duckdb.connect(str(ours)) as connection:
@@ -100,7 +100,7 @@ def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_p
             from raw_klaviyo.events where shop_id = 'aurelia' order by event_id limit 1
             """
         )
-    health("build", "--as-of", DAY, warehouse=ours)
+    build_models(ours, SHOP_END)
     with duckdb.connect(str(ours), read_only=True) as connection:
         rebuilt = connection.execute(
             """
@@ -119,7 +119,7 @@ def test_a_load_rebuilds_only_the_days_it_touches(health, warehouse: Path, tmp_p
 
 
 def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
-    health, warehouse: Path, tmp_path: Path
+    warehouse: Path, tmp_path: Path
 ) -> None:
     ours = tmp_path / "warehouse.duckdb"
     shutil.copy(warehouse, ours)
@@ -127,7 +127,7 @@ def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
         connection.execute("update history.score_intervals set style = 'marked'")
         connection.execute("delete from history.behaviour_intervals where shop_id = 'aurelia'")
         connection.execute("update history.contribution_intervals set label = 'marked'")
-    health("build", "--as-of", "2026-10-28", "--shop", "aurelia", warehouse=ours)
+    build_models(ours, date(2026, 10, 28), shop="aurelia")
     same_day = "as_of_date = '2026-10-28' and shop_id = 'aurelia'"
     assert fingerprint(ours, same_day, *HISTORY) == fingerprint(warehouse, same_day, *HISTORY)
     # What was marked is of days, and of a shop, that nobody asked for: it stands.

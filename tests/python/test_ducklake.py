@@ -17,7 +17,7 @@ import dagster as dg
 import duckdb
 import postgres_server
 import pytest
-from conftest import SHOP_END, require, run_health
+from conftest import SHOP_END, build_models, require, run_health
 from postgres_server import Server
 from pydantic import SecretStr
 from rich.console import Console
@@ -185,7 +185,7 @@ def test_readers_on_two_machines_see_one_day_or_the_next_whole(
     shutil.copytree(target_path(warehouse), target_path(ours))
     before = copy_marts(ours, tmp_path / "before.duckdb").path
     next_day = SHOP_END + timedelta(days=1)
-    run_health("build", "--as-of", str(next_day), warehouse=ours)
+    build_models(ours, next_day)
     after = copy_marts(ours, tmp_path / "after.duckdb").path
     old, new = marks(before), marks(after)
     changed = {name for name in new if new[name] != old.get(name)}

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SHOP_END, build_models
 from push_warehouse import QUICK, query
 from pydantic import SecretStr
 from rich.console import Console
@@ -191,14 +191,14 @@ def test_without_apply_nothing_changes_and_what_would_is_said(shop: Shop) -> Non
     assert shop.forget(apply=True).removed == planned.removed
 
 
-def test_a_load_of_the_same_files_brings_nobody_back(shop: Shop, drop: Path, health: Any) -> None:
+def test_a_load_of_the_same_files_brings_nobody_back(shop: Shop, drop: Path) -> None:
     shop.forget(apply=True)
     before = shop.rows("raw_", "privacy")
     results = load_directory(drop, shop.warehouse, loaded_at=datetime(2026, 11, 23))
     assert not [r.error for r in results if r.error]
     assert sum(r.rows_new + r.rows_changed for r in results) == 0
     assert shop.rows("raw_", "privacy") == before
-    health("build", "--as-of", "2026-10-31", warehouse=shop.warehouse)
+    build_models(shop.warehouse, SHOP_END)
     assert speak_of(shop.rows(), shop.person.words) == {}
     # The orders are still in the books.
     counted = f"select count(*) from marts.orders where order_id in {(*shop.person.orders, '')}"

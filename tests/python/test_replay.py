@@ -20,14 +20,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import copied, run_health
+from conftest import build_models, copied, run_health
 from reference.compare import KEYS, Key, Side, differences, matters, reference_side, report
 from reference.maker import Tables
 from reference.random_shop import WINDOWS, random_shops, write_drop
 from reference.raw import KEYS as RAW_KEYS
 from reference.raw import key_part, rows
 from reference.score import World
-from test_golden import build_models, snapshot, unlike
+from test_golden import snapshot, unlike
 
 EXAMPLES = int(os.environ.get("HEALTH_REPLAY_EXAMPLES", "2"))
 FIRST_SEED = int(os.environ.get("HEALTH_REPLAY_SEED", "1"))

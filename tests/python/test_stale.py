@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-from conftest import SHOP_END, WINDOW_START, copied
+from conftest import SHOP_END, WINDOW_START, build_models, copied
 
 from orchestration.operate.stale import runs
 
@@ -79,9 +79,7 @@ def test_a_late_event_makes_its_day_and_all_later_ones_stale_until_they_are_scor
 
     # As if the event had come in time.
     whole = copied(ours, tmp_path / "whole")
-    health(
-        "build", "--from", WINDOW_START.isoformat(), "--to", SHOP_END.isoformat(), warehouse=whole
-    )
+    build_models(whole, WINDOW_START, SHOP_END)
     assert scores(ours, "true") == scores(whole, "true")
     assert "No scored day is stale." in health("build", "--stale", warehouse=ours).stdout
 
@@ -97,8 +95,7 @@ def test_the_outlook_is_what_the_days_to_come_bring_if_nothing_happens(
     assert scores(ours, "true") == scores(warehouse, "true")
 
     ahead = copied(warehouse, tmp_path / "ahead")
-    first, last = SHOP_END + timedelta(1), SHOP_END + timedelta(20)
-    health("build", "--from", first.isoformat(), "--to", last.isoformat(), warehouse=ahead)
+    build_models(ahead, SHOP_END + timedelta(1), SHOP_END + timedelta(20))
     happened = rows(
         ahead,
         """
