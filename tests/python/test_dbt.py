@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+import duckdb
 import yaml
-from conftest import ROOT
+from conftest import ROOT, copied
 
 from orchestration.extract.contract import tables
 from orchestration.transform.manifest import BOUND_DBT
@@ -18,24 +18,40 @@ from orchestration.transform.parse import shared
 SQL = sorted((ROOT / "models").rglob("*.sql"))
 
 
-def test_every_unit_test_passes(warehouse: Path, tmp_path: Path) -> None:
-    ours = tmp_path / warehouse.name
-    shutil.copy(warehouse, ours)
-    target = tmp_path / "target"
-    with shared(ROOT, target, ours):
-        done = subprocess.run(
-            [str(BOUND_DBT), "--no-use-colors", "test", "--select", "test_type:unit",
+def dbt_test(warehouse: Path, select: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`dbt test` of what is selected, on a warehouse that is ours to write to."""
+    target = folder / "target"
+    with shared(ROOT, target, warehouse):
+        return subprocess.run(
+            [str(BOUND_DBT), "--no-use-colors", "test", "--select", select,
              "--target-path", str(target)],
             cwd=ROOT,
-            env={**os.environ, "DUCKDB_PATH": str(ours), "DBT_LOG_PATH": str(tmp_path / "logs")},
+            env={**os.environ, "DUCKDB_PATH": str(warehouse), "DBT_LOG_PATH": str(folder / "logs")},
             capture_output=True,
             text=True,
             check=False,
         )  # fmt: skip
+
+
+def test_every_unit_test_passes(warehouse: Path, tmp_path: Path) -> None:
+    done = dbt_test(copied(warehouse, tmp_path), "test_type:unit", tmp_path)
     assert done.returncode == 0, done.stdout[-8000:]
     counts = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0", done.stdout)
     assert counts, done.stdout[-2000:]
     assert int(counts[1]) >= 50
+
+
+def test_a_target_of_a_shop_that_never_landed_is_warned_of(warehouse: Path, tmp_path: Path) -> None:
+    ours = copied(warehouse, tmp_path)
+    with duckdb.connect(str(ours)) as connection:
+        connection.execute(
+            "insert into seeds.kpi_targets select t.* replace (name as shop_id) from "
+            "seeds.kpi_targets as t, (values ('aurelai'), ('hoshi')) as shops (name) "
+            "where kpi = 'vip_share'"
+        )
+    done = dbt_test(ours, "targets_of_unknown_shops", tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "WARN 1 targets_of_unknown_shops" in done.stdout
 
 
 def test_no_model_asks_the_clock() -> None:
