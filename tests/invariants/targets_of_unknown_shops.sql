@@ -1,5 +1,5 @@
--- A target for a shop that never landed is nobody's. Look up the shop's name in raw_shopify.shops, and
--- put seeds/reference/kpi_targets.csv right.
+-- A target for a shop that never landed is nobody's. Look up the name in raw_shopify.shops, and put
+-- seeds/reference/kpi_targets.csv right.
 {{ config(severity='warn') }}
 
 select distinct targets.shop_id
