@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -33,8 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.parity import SCHEMAS, compare
-from benchmarks.scores import LAST_DAY, Bench, Cost, prepare
-from orchestration.settings import PROJECT_DIR
+from benchmarks.scores import LAST_DAY, Bench, Cost, check, prepare, start
 from orchestration.transform import spark
 from orchestration.transform.build import BuildRequest, target_path
 from orchestration.transform.build import build as run_build
@@ -124,18 +122,13 @@ def seconds(shown: str) -> float:
 def measure(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Cost:
     """Run a command to its end, with its output in `log`; raises when it fails."""
     started = time.perf_counter()
-    with log.open("w") as output:
-        child = subprocess.Popen(
-            command, cwd=PROJECT_DIR, stdout=output, stderr=subprocess.STDOUT,
-            env={**os.environ, "COLUMNS": "120", **environment},
-        )  # fmt: skip
-        tree = Tree(child.pid)
-        tree.start()
-        child.wait()
+    child = start(command, log, environment)
+    tree = Tree(child.pid)
+    tree.start()
+    child.wait()
     tree.over.set()
     tree.join()
-    if child.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{log.read_text()}")
+    check(child, log)
     return Cost(time.perf_counter() - started, sum(tree.seconds.values()), tree.peak)
 
 

@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from subprocess import Popen
 
 import duckdb
 from rich.console import Console
@@ -106,22 +107,32 @@ class Agreement:
     examples: list[tuple[object, ...]]
 
 
+def start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Popen[bytes]:
+    """Start a command of the project, with its output in `log`."""
+    with log.open("w") as output:
+        return Popen(
+            command, cwd=PROJECT_DIR, stdout=output, stderr=subprocess.STDOUT,
+            env={**os.environ, "COLUMNS": "120", **environment},
+        )  # fmt: skip
+
+
+def check(child: Popen[bytes], log: Path) -> None:
+    """Raise with what a command said when it failed."""
+    if child.returncode != 0:
+        raise RuntimeError(f"{child.args!r} ended with {child.returncode}:\n{log.read_text()}")
+
+
 def measure(command: Sequence[str], log: Path, **environment: str) -> Cost:
     """Run a command to its end, with its output in `log`; raises when it fails.
 
     `wait4` tells of this one child, where RUSAGE_CHILDREN would keep the peak of all before it.
     """
     started = time.perf_counter()
-    with log.open("w") as output:
-        child = subprocess.Popen(
-            command, cwd=PROJECT_DIR, stdout=output, stderr=subprocess.STDOUT,
-            env={**os.environ, "COLUMNS": "120", **environment},
-        )  # fmt: skip
-        _, status, used = os.wait4(child.pid, 0)
+    child = start(command, log, environment)
+    _, status, used = os.wait4(child.pid, 0)
     wall = time.perf_counter() - started
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{log.read_text()}")
+    check(child, log)
     return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
