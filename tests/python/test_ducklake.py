@@ -27,7 +27,7 @@ from test_serving import execute
 
 from orchestration.errors import HealthError
 from orchestration.privacy import forget
-from orchestration.publish import ducklake
+from orchestration.publish import ducklake, ducklake_session
 from orchestration.publish.assets import DUCKLAKE, make_ducklake_assets
 from orchestration.publish.ducklake import Published, publish_lake
 from orchestration.publish.serving import copy_marts
@@ -39,7 +39,7 @@ READER = """
 import json, sys, time
 from pathlib import Path
 import duckdb
-from orchestration.publish.ducklake import extension_files
+from orchestration.publish.ducklake_session import extension_files
 
 url, kind, stop = sys.argv[1:]
 lake = duckdb.connect(config={"autoinstall_known_extensions": "false"})
@@ -77,7 +77,7 @@ def patient():
 def server() -> Iterator[Server]:
     require(postgres_server.is_there(), postgres_server.NEEDS)
     try:
-        ducklake.extension_files()
+        ducklake_session.extension_files()
     except HealthError as error:
         require(False, f"DuckLake ({error})")
     with postgres_server.running() as found:
@@ -103,7 +103,7 @@ def put(url: SecretStr, tmp_path: Path) -> Callable[..., Published]:
 
 def attached(url: SecretStr, options: str = "read_only") -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for path in ducklake.extension_files():
+    for path in ducklake_session.extension_files():
         connection.execute(f"load '{path}'")
     text = url.get_secret_value()
     options = f" ({options})" if options else ""
@@ -459,7 +459,7 @@ def test_what_can_be_put_right_is_said_in_a_sentence(
     execute(copy, "alter table marts.mine add column email varchar")
     with pytest.raises(HealthError, match=r"marts\.mine\.email: personal data stays"):
         put(copy)
-    monkeypatch.setattr(ducklake, "EXTENSIONS", ("unheard_of",))
+    monkeypatch.setattr(ducklake_session, "EXTENSIONS", ("unheard_of",))
     with pytest.raises(HealthError, match=r"is not installed: run `make setup-ducklake`"):
         put(copy)
 
