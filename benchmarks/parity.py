@@ -48,6 +48,8 @@ SCHEMAS = ("staging", "seeds", "intermediate", "features", "history", "marts", "
 # Hashes that tell one state from another; each engine has its own, and they never meet.
 OWN = {"fingerprint"}
 TOLERANCE = 1e-9
+# Cells of a relation that are compared at a time: some 4 GB of memory.
+AT_ONCE = 100_000_000
 # What decayed scores are made of: see macros/decay.sql.
 TO_THE_LAST_BIT = re.compile(r"(^|_)term$")
 
@@ -110,34 +112,54 @@ def compare(ours: Path, theirs: Path, schemas: Sequence[str] = SCHEMAS) -> list[
 def _compare_one(
     connection: duckdb.DuckDBPyConnection, schema: str, name: str, columns: list[tuple[str, str]]
 ) -> Compared:
-    """Rows are paired by all that is exact, in order of what is not."""
+    """Rows are paired by all that is exact, in order of what is not, in slices that fit."""
     columns = [(c, t) for c, t in columns if c not in OWN]
     near = {c for c, t in columns if t == "DOUBLE" and not TO_THE_LAST_BIT.search(c)}
     exact = [f'"{c}"' for c, _ in columns if c not in near]
     floats = [f'"{c}"' for c, _ in columns if c in near]
-    listed = ", ".join(exact + floats)
-    place = f"row_number() over (partition by {', '.join(exact)} order by {listed}) as place"
-    rows = ", ".join([*exact, *floats, place])
-    paired = " and ".join(f"o.{c} is not distinct from t.{c}" for c in exact)
-    apart = [
-        f"count(*) filter (where o.place is null or t.place is null or "
-        f"(o.{c} is null) <> (t.{c} is null) or "
-        f"abs(o.{c} - t.{c}) > {TOLERANCE} * greatest(abs(o.{c}), abs(t.{c})))"
-        for c in floats
-    ]
-    sides = [f'(select {rows} from {side}.{schema}."{name}")' for side in ("ours", "theirs")]
-    counted = connection.execute(
-        f"select count(o.place), count(*) filter (where o.place is null or t.place is null) "
-        f"{''.join(', ' + a for a in apart)} "
-        f"from {sides[0]} as o full join {sides[1]} as t on {paired} and o.place = t.place"
-    ).fetchone()
-    if counted is None:
-        raise HealthError(f"{schema}.{name} cannot be compared.")
-    here, unpaired, *wrong = counted
+    found = connection.execute(f'select count(*) from ours.{schema}."{name}"').fetchone()
+    slices = 1 + (found[0] if found else 0) * len(columns) // AT_ONCE
+    # What is paired has the same hash, so each pair is in one slice.
+    slice_of = f"hash({', '.join(exact)}) % {slices}"
+    counts = [_paired(connection, f'{schema}."{name}"', exact, floats, f"{slice_of} = {number}")
+              for number in range(slices)]  # fmt: skip
+    here, unpaired, *wrong = (sum(count) for count in zip(*counts, strict=True))
     differing = {c.strip('"'): n for c, n in zip(floats, wrong, strict=True) if n}
     if unpaired:
         differing = {"rows": unpaired}
     return Compared(f"{schema}.{name}", here, here * len(columns), differing)
+
+
+def _paired(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    exact: list[str],
+    floats: list[str],
+    condition: str,
+) -> tuple[int, ...]:
+    """Of a slice: how many rows are ours, how many rows are alone, and floats that differ."""
+    place = (
+        f"row_number() over (partition by {', '.join(exact)} order by {', '.join(exact + floats)})"
+    )
+    rows = f"{', '.join(exact + floats)}, {place} as _place"
+    ours, theirs = (
+        f"(select {rows} from {side}.{relation} where {condition})" for side in ("ours", "theirs")
+    )
+    paired = " and ".join(f"o.{c} is not distinct from t.{c}" for c in exact)
+    apart = [
+        f"count(*) filter (where o._place is null or t._place is null or "
+        f"(o.{c} is null) <> (t.{c} is null) or "
+        f"abs(o.{c} - t.{c}) > {TOLERANCE} * greatest(abs(o.{c}), abs(t.{c})))"
+        for c in floats
+    ]
+    counted = connection.execute(
+        f"select count(o._place), count(*) filter (where o._place is null or t._place is null) "
+        f"{''.join(', ' + a for a in apart)} "
+        f"from {ours} as o full join {theirs} as t on {paired} and o._place = t._place"
+    ).fetchone()
+    if counted is None:
+        raise HealthError(f"{relation} cannot be compared.")
+    return counted
 
 
 @dataclass(frozen=True)

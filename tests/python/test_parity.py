@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from conftest import ROOT, require
 
@@ -51,6 +54,38 @@ def test_three_deliveries_to_two_thousand_customers_are_the_same_on_both() -> No
         assert int(relations) > 180
         assert int(cells.replace(",", "")) > 5_000_000
         assert differing == "0"
+
+
+def test_a_large_relation_is_compared_in_slices_as_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    parity = importlib.import_module("benchmarks.parity")
+    ours, theirs = tmp_path / "ours.duckdb", tmp_path / "theirs.duckdb"
+    for path, changed in ((ours, ""), (theirs, " + (i % 100 = 7)::int")):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create schema marts")
+            # Many rows of a pair are alike, and some have a part that is null.
+            connection.execute(
+                "create table marts.notes as select i % 50 as place, "
+                f"nullif(i % 3, 0) as exact, i / 7{changed} as measure from range(1000) as t (i)"
+            )
+
+    def compared() -> Any:
+        """One result, whether it takes one slice or many."""
+        found = []
+        for at_once in (10**6, 150):
+            monkeypatch.setattr(parity, "AT_ONCE", at_once)
+            found += parity.compare(ours, theirs)
+        assert found[0] == found[1]
+        return found[0]
+
+    found = compared()
+    assert (found.relation, found.rows, found.cells) == ("marts.notes", 1000, 3000)
+    assert found.differing == {"measure": 10}
+    with duckdb.connect(str(theirs)) as connection:
+        connection.execute("insert into marts.notes values (1, null, 2.5), (60, 1, 1.5)")
+    assert compared().differing == {"rows": 2}
 
 
 def test_a_dialect_that_forgets_the_time_zone_is_found_out(tmp_path: Path) -> None:
