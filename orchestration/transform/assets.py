@@ -42,7 +42,7 @@ from orchestration.transform import scorecards, spark, spark_assets, spark_table
 from orchestration.transform.build import BuildRequest, blocks, check_shop, count_customers
 from orchestration.transform.check_words import in_words
 from orchestration.transform.column_lineage import Lineage
-from orchestration.transform.column_metadata import describer
+from orchestration.transform.column_metadata import describer, with_types
 from orchestration.transform.dbt_calls import call, what_failed
 from orchestration.transform.manifest import BOUND_DBT, new_run_folder
 from orchestration.warehouse import connect
@@ -178,12 +178,18 @@ class Translator(DagsterDbtTranslator):
 
 
 class Dbt(DbtCliResource):
-    """dbt as a subprocess. dagster-dbt would ask `dbt --version` on each call, which takes three
-    seconds and asks the package index for a newer one."""
+    """dbt as a subprocess, and in this process no second one.
+
+    dagster-dbt would ask `dbt --version` on each call, which takes three seconds and asks the
+    package index for a newer one, and load dbt for a connection to the warehouse.
+    """
 
     @cached_property
     def _cli_version(self) -> Version:
         return parse(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        return None
 
 
 def dbt_resource() -> Dbt:
@@ -294,23 +300,14 @@ def _run_quietly(dbt: Dbt, facts: BuildFacts, target: Path) -> None:
     call(dbt, arguments, target)
 
 
-def told_as_built(
-    context: AssetExecutionContext, invocation: DbtCliInvocation, *, with_columns: bool
-) -> Iterator[Any]:
+def told_as_built(context: AssetExecutionContext, invocation: DbtCliInvocation) -> Iterator[Any]:
     """Dagster's events of a dbt call, with a line of progress for each asset.
 
-    The types of a model's columns are read once dbt has let go of the warehouse, which holds back
-    all events until the end: a range of days, which is watched, goes without. What columns are made
-    of is known beforehand, see `column_lineage`. Raises `Failure` with what dbt said of the nodes
-    that failed.
+    Raises `Failure` with what dbt said of the nodes that failed.
     """
-    stream = invocation.stream()
-    events: Iterator[Any] = (
-        stream.fetch_column_metadata(with_column_lineage=False) if with_columns else stream
-    )
     built, total = 0, len(context.selected_asset_keys)
     try:
-        for event in events:
+        for event in invocation.stream():
             if isinstance(event, Output):
                 built += 1
                 context.log.info("%s of %s built: %s", built, total, event.output_name)
@@ -326,9 +323,11 @@ def _build(
     config: BuildConfig,
     target: Path,
 ) -> Iterator[Any]:
-    """One dbt build, its events as Dagster's."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    """One dbt build, its events as Dagster's.
 
+    The types of a model's columns can be read once dbt has let go of the warehouse, which holds
+    back all events until then: a range of days, which is watched, goes without.
+    """
     with told_in_a_sentence():
         scorecards.check()
         versions.check(config.scorecards)
@@ -374,7 +373,12 @@ def _build(
         )
     chosen = {key.to_python_identifier() for key in context.selected_asset_keys}
     besides = []
-    events = told_as_built(context, invocation, with_columns=days == 1 and not on_spark)
+    events = told_as_built(context, invocation)
+    if days == 1 and not on_spark:
+        keys = context.assets_def.node_keys_by_output_name
+        events = with_types(
+            events, settings().warehouse_path, lambda name: keys[name].path, context.log.warning
+        )
     if on_spark:
         events = spark_assets.told_when_back(
             events, lambda: spark_assets.bring_back(dbt, invocation, settings().warehouse_path)
@@ -386,10 +390,6 @@ def _build(
             else:
                 yield event
     finally:
-        # The columns were read through a connection of this process, which would keep the file.
-        if DuckDBConnectionManager._ENV is not None:
-            DuckDBConnectionManager._ENV.close()
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         for problem in held_back(settings().warehouse_path):
             context.log.error(problem)
     if besides:

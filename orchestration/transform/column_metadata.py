@@ -7,19 +7,25 @@ table with links.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from dagster import (
     AssetKey,
     AssetSpec,
+    Failure,
     MetadataValue,
+    Output,
     TableColumn,
     TableColumnDep,
     TableColumnLineage,
     TableSchema,
 )
 
+from orchestration.errors import HealthError
 from orchestration.transform.column_lineage import Lineage, Origins, destinations
+from orchestration.warehouse import connect
 
 SCHEMA, LINEAGE = "dagster/column_schema", "dagster/column_lineage"
 TABLE = "columns: made of, goes into"
@@ -102,3 +108,48 @@ def _table(made_of: Mapping[str, Origins], goes_into: Mapping[str, Origins], key
     lines = ["| column | made of | goes into |", "| --- | --- | --- |"]
     lines += [f"| {name} | {cell(made_of[name])} | {cell(goes_into[name])} |" for name in made_of]
     return "\n".join(lines)
+
+
+def with_types(
+    events: Iterable[Any],
+    warehouse: Path,
+    path_of: Callable[[str], Sequence[str]],
+    warn: Callable[[str], object],
+) -> Iterator[Any]:
+    """Dagster's events of a dbt call once it is over, outputs with their columns as they are now.
+
+    `path_of` gives schema and name of an output's relation. Of a call that failed, what it built is
+    told before its `Failure`. Where somebody holds the warehouse, outputs go without their columns.
+    dagster-dbt's own way keeps a core busy with waiting.
+    """
+    held: list[Any] = []
+    failure: Failure | None = None
+    try:
+        held.extend(events)
+    except Failure as error:
+        failure = error
+    types: Mapping[tuple[str, ...], TableSchema] = {}
+    try:
+        types = column_types(warehouse)
+    except HealthError as error:
+        warn(f"The types of columns are not recorded. {error}")
+    for event in held:
+        if isinstance(event, Output) and (found := types.get(tuple(path_of(event.output_name)))):
+            yield event.with_metadata({**event.metadata, SCHEMA: found})
+        else:
+            yield event
+    if failure:
+        raise failure
+
+
+def column_types(warehouse: Path) -> dict[tuple[str, ...], TableSchema]:
+    """The columns of all relations of a warehouse, by schema and name."""
+    with connect(warehouse, read_only=True) as connection:
+        found = connection.execute(
+            "select schema_name, table_name, list([column_name, data_type] order by column_index) "
+            "from duckdb_columns() where database_name = current_database() group by all"
+        ).fetchall()
+    return {
+        (schema, name): TableSchema([TableColumn(column, kind) for column, kind in columns])
+        for schema, name, columns in found
+    }

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from push_warehouse import query
 
 from orchestration.activate.assets import hold_reason
@@ -236,8 +235,6 @@ def shop(
         patch.setenv("HEALTH_LANDING", str(drop))
         patch.setenv("HEALTH_FIRST_DAY", str(FIRST))
         patch.delenv("HEALTH_SERVING_PATH", raising=False)
-        # Where columns come from is no matter here, and takes longer than the scores.
-        patch.setattr(DbtEventIterator, "fetch_column_metadata", lambda events, **_: events)
         settings.cache_clear()
         from orchestration.definitions import define
 

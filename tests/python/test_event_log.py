@@ -12,7 +12,7 @@ from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, EventLog
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from orchestration.operate.event_log import EventLog
+from orchestration.operate.event_log import OPEN, EventLog
 
 ASSETS = ("marts/customers", "marts/orders")
 
@@ -81,7 +81,7 @@ def test_of_a_batch_that_fails_nothing_stays(tmp_path: Path) -> None:
         with pytest.raises(StopIteration):
             log.store_event_batch(given)
     assert log.get_logs_for_run(run) == []
-    # The log goes on, on connections of its own.
+    # The log goes on.
     log.store_event(given[0])
     assert log.get_logs_for_run(run) == given[:1]
 
@@ -104,3 +104,25 @@ def test_two_threads_and_another_log_write_at_once(tmp_path: Path) -> None:
     assert [len(logs[0].get_logs_for_run(run)) for run in runs] == [100] * 4
     with sqlite3.connect(tmp_path / "index.db") as index:
         assert index.execute("select count(*) from event_logs").fetchone() == (400,)
+
+
+def test_few_files_stay_open_and_none_once_the_log_is_closed(tmp_path: Path) -> None:
+    log = EventLog(str(tmp_path))
+    runs = [str(uuid4()) for _ in range(OPEN + 3)]
+    for run in runs:
+        log.store_event(events(run, 1)[0])
+
+    def opened() -> set[str]:
+        # SQLite removes this one when a database is closed.
+        return {path.name.removesuffix(".db-wal") for path in tmp_path.glob("*.db-wal")}
+
+    assert opened() == {"index", *runs[-OPEN + 1 :]}
+    # What was closed is opened again.
+    assert [len(log.get_logs_for_run(run)) for run in runs] == [1] * len(runs)
+    log.dispose()
+    assert opened() == set()
+    log.store_event(events(runs[0], 1)[0])
+    assert len(log.get_logs_for_run(runs[0])) == 2
+    log.wipe()
+    assert [path.name for path in tmp_path.glob("*.db")] == ["index.db"]
+    assert log.get_logs_for_run(runs[0]) == []
