@@ -17,6 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+# DuckDB imports it when it is first given a list, which would be in each child again.
+import pandas  # noqa: F401
+
 import orchestration
 from orchestration.activate.plan import Sizes
 from orchestration.activate.push import push

@@ -22,7 +22,6 @@ from console_helpers import Reader
 from playwright.sync_api import Page, expect
 from push_warehouse import query
 from test_console_browser import (
-    FINISHED,
     LAUNCH,
     PATIENCE,
     REPOSITORY,
@@ -189,24 +188,16 @@ def launch_backfill(console: Console, window: list[date]) -> str:
     return str(launched["backfillId"])
 
 
-def run_of(console: Console, backfill: str) -> dict[str, Any]:
-    """The one run of a backfill, once it is made."""
+def run_of(console: Console, backfill: str) -> str:
+    """The one run of a backfill, once it is made; its id."""
     [run] = eventually(lambda: console.runs_of(backfill), f"the run of {backfill}")
     return run
 
 
-def run_by_id(console: Console, run: str) -> dict[str, Any]:
-    return next(r for r in console.runs() if r["runId"] == run)
-
-
 def ended(console: Console, run: str) -> dict[str, Any]:
     """A run, once it is over."""
-
-    def over() -> dict[str, Any] | None:
-        found = run_by_id(console, run)
-        return found if found["status"] in FINISHED else None
-
-    return eventually(over, f"the end of run {run}")
+    eventually(lambda: run in console.ended(), f"the end of run {run}")
+    return next(r for r in console.runs() if r["runId"] == run)
 
 
 def told(console: Console, run: str) -> list[str]:
@@ -340,7 +331,7 @@ def test_a_range_killed_half_way_and_replayed_again_is_as_if_nothing_had_happene
     others = sorted(set(scored_customers(shop.warehouse, all_days)) - set(window))
     before = hashes(shop.warehouse, others)
     with Reader(serving, health_scorecard()) as reader:
-        run = run_of(shop, launch_from_dialog(page, shop.url, window, tmp_path))["runId"]
+        run = run_of(shop, launch_from_dialog(page, shop.url, window, tmp_path))
         eventually(lambda: is_half_way(shop, run), "the second half of the models")
         # What an operator reads meanwhile: the days, and how far it has come.
         said = told(shop, run)
@@ -350,7 +341,7 @@ def test_a_range_killed_half_way_and_replayed_again_is_as_if_nothing_had_happene
         assert ended(shop, run)["status"] == "FAILURE"
         again = launch_from_dialog(page, shop.url, window, tmp_path)
         watch_to_the_end(page, tmp_path)
-        run = run_of(shop, again)["runId"]
+        run = run_of(shop, again)
         assert ended(shop, run)["status"] == "SUCCESS", shop.failures()
         assert builds(shop, run) == 1
         assert hashes(shop.warehouse, window) == command_line.hashes(window)
@@ -372,7 +363,7 @@ def test_two_replays_and_a_push_at_once_take_turns(
     ranges = [all_days[1:4], all_days[RANGE - 4 : RANGE - 1]]
     backfills = [launch_backfill(shop, window) for window in ranges]
     # The console makes a backfill's run when it next looks, up to half a minute later.
-    runs = [run_of(shop, backfill)["runId"] for backfill in backfills]
+    runs = [run_of(shop, backfill) for backfill in backfills]
     runs.append(launch(shop, "push"))
     done = [ended(shop, run) for run in runs]
     assert [run["status"] for run in done] == ["SUCCESS"] * 3, shop.failures()
