@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from conftest import build_models
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reference.compare import CARDS, KEYS, Key, differences, reference_side, report
@@ -113,11 +114,10 @@ def test_what_comes_late_is_scored_as_if_it_had_come_in_time(
         shutil.copy(file, half)
     warehouse.unlink(missing_ok=True)
     health("load", str(tmp_path / "part-1"), warehouse=warehouse)
-    window = ("--from", days[0].isoformat(), "--to", days[-1].isoformat())
-    health("build", *window, warehouse=warehouse)
+    build_models(warehouse, days[0], days[-1])
     health("load", str(tmp_path / "part-0"), warehouse=warehouse)
-    health("build", *window[:3], days[1].isoformat(), warehouse=warehouse)
-    health("build", "--as-of", days[2].isoformat(), warehouse=warehouse)
+    build_models(warehouse, days[0], days[1])
+    build_models(warehouse, days[2])
     reference = reference_side(World.of(raw), days)
     mismatches = list(differences(warehouse_side(warehouse, days), reference))
     assert not mismatches, report(mismatches, f"in two halves, {warehouse}")

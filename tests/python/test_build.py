@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -145,7 +146,7 @@ def test_a_day_is_the_same_alone_in_a_window_and_for_one_shop(
     assert (marked, others) == (0, kept)
 
 
-def test_dbt_alone_builds_the_latest_complete_day(
+def test_dbt_alone_builds_the_latest_complete_day_and_every_unit_test_passes(
     drop: Path, warehouse: Path, tmp_path: Path
 ) -> None:
     ours = tmp_path / "warehouse.duckdb"
@@ -163,6 +164,10 @@ def test_dbt_alone_builds_the_latest_complete_day(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:]
+    results = json.loads((tmp_path / "target" / "run_results.json").read_text())["results"]
+    units = [one["status"] for one in results if one["unique_id"].startswith("unit_test.")]
+    assert units == ["pass"] * len(units)
+    assert len(units) > 200
     with duckdb.connect(str(ours), read_only=True) as connection:
         days = connection.execute(
             "select distinct shop_id, as_of_date from marts.customer_scores order by 1"

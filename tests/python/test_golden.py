@@ -315,11 +315,9 @@ def test_days_come_to_the_same_in_any_order(
     replayed: Replayed, at_once: Path, tmp_path: Path
 ) -> None:
     ours = copied(at_once, tmp_path)
-    for number in (2, 0, 3, 1):
-        build_models(ours, DAYS[number], DAYS[number])
-    assert unlike(snapshot(ours), replayed.history) == []
-    # and a window in the midst of them, once more, changes nothing
-    build_models(ours, DAYS[1], DAYS[2])
+    # A later day, an earlier one, and a window that has the later one once more.
+    for first, last in ((2, 2), (0, 0), (1, 3)):
+        build_models(ours, DAYS[first], DAYS[last])
     assert unlike(snapshot(ours), replayed.history) == []
 
 
