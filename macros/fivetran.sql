@@ -25,10 +25,15 @@
 {% macro fivetran_columns(source_name, table) -%}
     {%- set found = [] -%}
     {%- if execute -%}
-        {%- set relation = load_relation(source('fivetran_' ~ source_name, table)) -%}
-        {%- for column in (adapter.get_columns_in_relation(relation) if relation else []) -%}
-            {%- do found.append(column.name | lower) -%}
-        {%- endfor -%}
+        {%- set relation = source('fivetran_' ~ source_name, table) -%}
+        {#- dbt's cache would not do: it has no sources, and while one thread puts a schema into it,
+            another takes the tables that are not there yet for missing. -#}
+        {%- set there = list_relations_without_caching(relation.without_identifier()) -%}
+        {%- if relation.identifier | lower in there.columns['name'].values() | map('lower') -%}
+            {%- for column in adapter.get_columns_in_relation(relation) -%}
+                {%- do found.append(column.name | lower) -%}
+            {%- endfor -%}
+        {%- endif -%}
     {%- endif -%}
     {{ return(found) }}
 {%- endmacro %}
