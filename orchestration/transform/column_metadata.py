@@ -1,4 +1,4 @@
-"""What the console says of a model's columns: what each means, is made of, and goes into.
+"""What the console says of a model's columns: what each means, is made of, goes into, and its type.
 
 Dagster draws the lineage of columns in its paid edition alone; the open one keeps it for its API
 and shows nothing. So it is written where people read: with each column's description, and as a
