@@ -5,7 +5,6 @@ a shop day for all that is scored."""
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -44,6 +43,7 @@ from orchestration.transform.check_words import in_words
 from orchestration.transform.column_lineage import Lineage
 from orchestration.transform.column_metadata import describer, with_types
 from orchestration.transform.dbt_calls import call, what_failed
+from orchestration.transform.environment import variables
 from orchestration.transform.manifest import BOUND_DBT, new_run_folder
 from orchestration.warehouse import connect
 
@@ -202,25 +202,6 @@ def dbt_resource() -> Dbt:
     )
 
 
-@contextmanager
-def environment(**values: str | None) -> Iterator[None]:
-    """Environment variables for the processes started within; None removes one."""
-    before = {name: os.environ.get(name) for name in values}
-    _set_environment(values)
-    try:
-        yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def make_dbt_assets(
     manifest: Mapping[str, Any],
     target: Path,
@@ -349,7 +330,7 @@ def _build(
     runs = spark_assets.run_folders(target)
     with (
         spark.environment(settings().warehouse_path),
-        environment(
+        variables(
             HEALTH_BUILD_SHOP=config.shop,
             HEALTH_BUILD_ZONE=config.zone,
             HEALTH_BUILD_SCORECARDS=",".join(config.scorecards) or None,

@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from orchestration.errors import HealthError
+from orchestration.transform import spark_session
+from orchestration.transform.environment import variables
 
 TARGET = "spark"
 ON_DUCKDB = ("dev", "ci")
@@ -69,8 +71,11 @@ def check() -> None:
 
 @contextmanager
 def environment(warehouse: Path) -> Iterator[None]:
-    """The folder of a warehouse, for profiles.yml."""
-    with _kept_in(folder_of(warehouse)):
+    """The folder of a warehouse, for profiles.yml, and how Spark is started."""
+    with variables(
+        HEALTH_SPARK_DIR=str(folder_of(warehouse)),
+        PYSPARK_SUBMIT_ARGS=spark_session.submit_arguments(),
+    ):
         yield
 
 
@@ -83,29 +88,12 @@ def copied(warehouse: Path, copy: Path) -> Iterator[None]:
     folder = copy.with_suffix(".spark")
     if folder_of(warehouse).exists():
         shutil.copytree(folder_of(warehouse), folder)
-    with _kept_in(folder):
+    with variables(HEALTH_SPARK_DIR=str(folder)):
         yield
-
-
-@contextmanager
-def _kept_in(folder: Path) -> Iterator[None]:
-    before = os.environ.get("HEALTH_SPARK_DIR")
-    os.environ["HEALTH_SPARK_DIR"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["HEALTH_SPARK_DIR"]
-        else:
-            os.environ["HEALTH_SPARK_DIR"] = before
 
 
 @contextmanager
 def on_duckdb() -> Iterator[None]:
     """dbt builds on DuckDB within, whatever was chosen."""
-    chosen = os.environ.pop("HEALTH_TARGET", None)
-    try:
+    with variables(HEALTH_TARGET=None):
         yield
-    finally:
-        if chosen is not None:
-            os.environ["HEALTH_TARGET"] = chosen

@@ -62,6 +62,11 @@ LONG = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: the longest files wait for daemons half the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest files first, the others as they come."""
     turns = {name: turn for turn, name in enumerate(LONG)}

@@ -16,6 +16,7 @@ from conftest import DBT, ROOT, require
 
 from orchestration.errors import HealthError
 from orchestration.transform import spark
+from orchestration.transform.spark_session import submit_arguments
 
 INSTANT = "cast('2026-11-01 05:30:00' as timestamp)"
 
@@ -112,6 +113,7 @@ def asked(target: str, folder: Path) -> dict[str, str]:
             **os.environ,
             "DUCKDB_PATH": str(folder / "traps.duckdb"),
             "HEALTH_SPARK_DIR": str(folder / "spark"),
+            "PYSPARK_SUBMIT_ARGS": submit_arguments(),
         },
         capture_output=True,
         text=True,
