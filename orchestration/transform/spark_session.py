@@ -49,4 +49,7 @@ def submit_arguments() -> str:
     if said[-1:] == ["pyspark-shell"]:
         said.pop()
     ours = [part for name, value in given.items() for part in ("--conf", f"{name}={value}")]
+    if said[: len(ours)] == ours:
+        # A process that was started by one of ours.
+        ours = []
     return shlex.join([*ours, *said, "pyspark-shell"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from dagster import AssetCheckResult, Failure, Output
 
 from orchestration.errors import HealthError
-from orchestration.transform import spark, spark_tables
+from orchestration.transform import spark, spark_session, spark_tables
 from orchestration.transform.spark_assets import told_when_back
 
 SCORES = {
@@ -177,6 +178,33 @@ def test_a_copy_of_a_warehouse_has_files_of_its_own(
     monkeypatch.delenv("HEALTH_TARGET")
     with spark.copied(warehouse, copy):
         assert "HEALTH_SPARK_DIR" not in os.environ
+
+
+def test_what_spark_is_started_with_is_ours_unless_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEALTH_SPARK_MASTER", "spark://one:7077")
+    monkeypatch.delenv(spark_session.SUBMIT, raising=False)
+    small = shlex.split(spark_session.submit_arguments())
+    assert small[-1] == "pyspark-shell"
+    assert "spark.master=spark://one:7077" in small
+    assert any("-XX:Tier4InvocationThreshold" in part for part in small)
+    assert "spark.sql.adaptive.enabled=false" in small
+
+    said = "--conf spark.driver.memory=9g --name 'a shop' pyspark-shell"
+    monkeypatch.setenv(spark_session.SUBMIT, said)
+    monkeypatch.setenv("HEALTH_SPARK_LARGE", "true")
+    large = shlex.split(spark_session.submit_arguments())
+    assert large[-5:] == shlex.split(said)
+    assert not any("-XX:Tier4InvocationThreshold" in part for part in large)
+    assert "spark.sql.adaptive.enabled=true" in large
+
+    # Of two values Spark takes the last, so nothing may come twice from one environment in another.
+    with spark.environment(tmp_path / "w.duckdb"):
+        within = os.environ[spark_session.SUBMIT]
+        with spark.environment(tmp_path / "w.duckdb"):
+            assert os.environ[spark_session.SUBMIT] == within
+    assert os.environ[spark_session.SUBMIT] == said
 
 
 def test_spark_that_is_not_installed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
