@@ -450,10 +450,11 @@ def publish(
     from orchestration.publish.report import write_report
     from orchestration.publish.serving import publish_serving
 
-    page = write_report(settings().warehouse_path, out or settings().report_path)
-    console.print(str(page), highlight=False, soft_wrap=True)
+    # First what is refused where scores are held back, so that the page is held back with it.
     copy = publish_serving(settings().warehouse_path, settings().serving_path)
-    console.print(str(copy), highlight=False, soft_wrap=True)
+    page = write_report(settings().warehouse_path, out or settings().report_path)
+    for path in (page, copy):
+        console.print(str(path), highlight=False, soft_wrap=True)
     if published := publish_configured(settings(), console):
         console.print(render(published))
     if lake := ducklake.publish_configured(settings()):

@@ -438,6 +438,10 @@ def test_a_build_that_turns_a_bucket_says_so_and_holds_back(turned: Path, tmp_pa
     refused = run_health("push", "--apply", warehouse=turned, expect=1)
     assert "Nothing was sent." in refused.stderr
     assert problem in " ".join(refused.stderr.split())
+    page = tmp_path / "report.html"
+    refused = run_health("publish", "--out", str(page), warehouse=turned, expect=1)
+    assert "Readers keep the copy they have." in refused.stderr
+    assert not page.exists()
     # All of the day stands, down to what would be sent.
     for table in ("marts.scored_days", "marts.customer_scores", "activation.desired_state"):
         assert query(turned, f"select max(as_of_date) from {table}") == [(SHOP_END,)]
