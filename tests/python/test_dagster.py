@@ -117,7 +117,7 @@ def test_the_last_in_line_comes_after_the_others() -> None:
 def test_environment_variables_last_as_long_as_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEALTH_BUILD_SHOP", "aurelia")
     monkeypatch.delenv("HEALTH_BUILD_ZONE", raising=False)
-    with transform.environment(HEALTH_BUILD_SHOP=None, HEALTH_BUILD_ZONE=TOKYO):
+    with transform.variables(HEALTH_BUILD_SHOP=None, HEALTH_BUILD_ZONE=TOKYO):
         assert "HEALTH_BUILD_SHOP" not in os.environ
         assert os.environ["HEALTH_BUILD_ZONE"] == TOKYO
     assert os.environ["HEALTH_BUILD_SHOP"] == "aurelia"
