@@ -14,7 +14,7 @@ SUBMIT = "PYSPARK_SUBMIT_ARGS"
 
 # The first compiler's 48 MB for compiled code would be full after 44 s of a build.
 JAVA = "-XX:ReservedCodeCacheSize=512m -XX:+UseParallelGC"
-# A short build repeats little often enough for Java's second compiler, which takes a third of its
+# A short build repeats too little for Java's second compiler to pay, which took a third of its
 # processor time: what that compiles has to be called four times as often as usual.
 PATIENT = (
     "-XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=3000 "
