@@ -63,7 +63,7 @@ LONG = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: the longest files wait for daemons half the time."""
+    """One worker more than there are cores, since tests of the console wait for its daemons."""
     return (os.cpu_count() or 1) + 1
 
 
