@@ -6,6 +6,7 @@ has come, or by itself around its own writes to the ledger.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -103,20 +104,30 @@ class Push:
         """Called by the sandbox's thread: kill, and go on only once the process is dead."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
+        stat = Path(f"/proc/{self.process.pid}/stat")
         for _ in range(2000):
-            if Path(f"/proc/{self.process.pid}/stat").exists():
-                state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
-                if state.split()[0] not in ("Z", "X"):
-                    time.sleep(0.001)
-                    continue
-            return
+            try:
+                state = stat.read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                # Dead, and whoever waits for it was quicker.
+                return
+            if state in ("Z", "X"):
+                return
+            time.sleep(0.001)
 
 
-def at_request(number: int, moment: Moment, action: Callable[[], None]) -> Callable[..., None]:
-    """A watcher that acts once, at one moment of one request."""
+def at_request(nth: int, moment: Moment, action: Callable[[], None]) -> Callable[..., None]:
+    """A watcher that acts once, at one moment of the nth request that arrives from now on.
+
+    Counted as they arrive: the request that a run died in may reach the log after the next began.
+    """
+    arrived = itertools.count(1)
+    watched: list[int] = []
 
     def watch(now: Moment, seen: Seen) -> None:
-        if now is moment and seen.number == number:
+        if now is Moment.ARRIVED and next(arrived) == nth:
+            watched.append(seen.number)
+        if now is moment and seen.number in watched:
             action()
 
     return watch
@@ -219,9 +230,8 @@ def test_destinations_and_ledger_agree_after_kills(tmp_path: Path, seed: int) ->
             start = len(sandbox.requests())
             killed = 0
             for death in deaths(generator, 3):
-                before = len(sandbox.requests())
                 if death.moment:
-                    sandbox.watch = at_request(before + death.request, death.moment, pusher.kill)
+                    sandbox.watch = at_request(death.request, death.moment, pusher.kill)
                     code = pusher.run()
                 else:
                     where, moment = death.ledger or ("", "")
@@ -293,8 +303,7 @@ def test_a_write_that_nobody_saw_confirmed_is_undone_when_it_is_no_longer_wanted
         assert pusher.run() == 0
         write_desired(warehouse, wanted | {key: {**wanted[key], "health_score": 99, "new": "x"}})
         # The first request asks what there is, the second writes.
-        number = len(sandbox.requests()) + 2
-        sandbox.watch = at_request(number, Moment.WORKED, pusher.kill)
+        sandbox.watch = at_request(2, Moment.WORKED, pusher.kill)
         assert pusher.run() == -signal.SIGKILL
         sandbox.watch = None
         assert sandbox.records()[key]["health_score"] == 99
@@ -313,9 +322,8 @@ def test_a_killed_run_among_faults_still_agrees(tmp_path: Path) -> None:
     with running(sandbox) as urls:
         pusher = Push(warehouse, dict(urls.environment))
         killed = 0
-        for step in (4, 9, 6):
-            number = len(sandbox.requests()) + step
-            sandbox.watch = at_request(number, Moment.ARRIVED, pusher.kill)
+        for nth in (4, 9, 6):
+            sandbox.watch = at_request(nth, Moment.ARRIVED, pusher.kill)
             killed += pusher.run() == -signal.SIGKILL
         sandbox.watch = None
         assert killed == 3
