@@ -27,10 +27,12 @@ def main() -> None:
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     from dbt.cli.main import cli
 
+    from orchestration.transform.garbage import collected_seldom
     from orchestration.transform.parse import overlook_the_path
 
     overlook_the_path()
-    cli()
+    with collected_seldom():
+        cli()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from orchestration.errors import HealthError
 from orchestration.publish.serving import held_back
 from orchestration.settings import PROJECT_DIR, settings
 from orchestration.transform import parse, scorecards, spark, spark_tables, versions
+from orchestration.transform.garbage import collected_seldom
 from orchestration.warehouse import connect, holders
 
 DEFAULT_WAREHOUSE = PROJECT_DIR / "data" / "warehouse.duckdb"
@@ -202,6 +203,7 @@ def build(request: BuildRequest, warehouse: Path, console: Console) -> BuildResu
         build_environment(request, warehouse),
         spark.environment(warehouse),
         nullcontext() if on_spark else parse.shared(PROJECT_DIR, target_path(warehouse), warehouse),
+        collected_seldom(),
         progress,
     ):
         runner = dbtRunner(callbacks=[_listener(progress, warnings)])
