@@ -1,7 +1,7 @@
 """How often Python looks for garbage while dbt runs.
 
 What dbt makes of the project lives as long as it does. Python's collector, by default, comes back
-after every 700 new objects and finds next to nothing, for a tenth of a small build's processor time.
+after every 700 new objects and finds next to nothing: a tenth of a small build's processor time.
 """
 
 from __future__ import annotations
