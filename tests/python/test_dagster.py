@@ -1039,6 +1039,12 @@ def test_one_model_of_another_day_is_built_from_that_days_parents(
     assert query(shop.warehouse, "select distinct as_of_date from intermediate.int_as_of_days") == [
         (day(8),)
     ]
+    # What was asked for is counted, what lies between the days and it is named.
+    said = [entry.user_message for entry in shop.instance.all_logs(result.run_id)]
+    assert [t for t in said if " of " in t and " built: " in t] == [
+        "1 of 1 built: marts__customer_score_history"
+    ]
+    assert "built on the way: features__customer_days" in said
 
 
 @one_worker

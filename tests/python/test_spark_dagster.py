@@ -77,6 +77,8 @@ def test_a_part_of_the_models_is_built_on_spark_and_comes_back(
     copy = settings().warehouse_path
     done = run(upstream(VIEW))
     assert done.success
+    orders = define().resolve_asset_graph().get(dg.AssetKey(["marts", "orders"]))
+    assert orders.kinds == {"dbt", "spark", "table"}
     told = {e.asset_key.path[-1] for e in done.get_asset_materialization_events()}
     assert {VIEW, "int_orders", "stg_shopify__orders"} <= told
     checks = done.get_asset_check_evaluations()
