@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NEW_OBJECTS = 50_000
-"""How many more there are before Python looks again. A build's memory stays as it is."""
+"""How many more there are before Python looks again. Memory was the same: see DECISIONS.md."""
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from types import TracebackType
 
 import duckdb
 
-PAUSE = 0.25
+PAUSE = 0.05
 
 # Each day that the copy shows: its customers, and how many of them have a score that its parts
 # do not add up to.
